@@ -1,0 +1,1 @@
+"""Classeur: a folder of photos in, a binder out."""

@@ -1,0 +1,1 @@
+"""Photos -> manifest -> pixels."""

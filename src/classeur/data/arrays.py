@@ -1,0 +1,204 @@
+"""Photos in arrays: IDX files (MNIST and its kin), NPZ archives, and NPY pairs."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classeur.data.records import Listing, Record, split_of
+from classeur.errors import DataError
+
+_IDX = re.compile(
+    r"(?P<split>.*?)[-_.]?(?P<kind>images|labels)[-_.]idx(?P<ndim>[13])-ubyte(\.gz)?$"
+)
+_PHOTOS = {"x", "images", "image", "imgs", "photos", "photo", "pixels", "data"}
+_LABELS = {"y", "labels", "label", "targets", "target", "classes"}
+
+FASHION_MNIST = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+    "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+"""Class names in the order of the labels 0 to 9 (Xiao, Rasul and Vollgraf, 2017)."""
+
+
+def recognise(files: list[Path]) -> str | None:
+    """Return `idx` or `arrays` if the files are such, else None."""
+    if any(_IDX.match(file.name) for file in files):
+        return "idx"
+    if any(file.suffix.lower() in (".npz", ".npy") for file in files):
+        return "arrays"
+    return None
+
+
+def list_arrays(path: Path, layout: str) -> Listing:
+    """List the rows of the image arrays at a path.
+
+    A photos array (N, H, W[, C]) belongs to the labels array (N,) whose name differs only in the
+    word for what it holds: x_train/y_train, train_images/train_labels, photos/labels, ….
+
+    Raises:
+        DataError: if there is no such pair, or their lengths differ.
+    """
+    root = path if path.is_dir() else path.parent
+    files = sorted(root.iterdir()) if path.is_dir() or layout == "idx" else [path]
+    if path.suffix.lower() == ".npy" and path.is_file():
+        files = sorted(root.glob("*.npy"))
+    listing = Listing(root, layout)
+    found = dict(_arrays(files, layout))
+    names = _class_names(root, found)
+    for split, photos, labels in _pairs(found, root):
+        if len(found[photos]) != len(found[labels]):
+            raise DataError(
+                f"{photos} holds {len(found[photos])} photos but {labels} {len(found[labels])} "
+                "labels. Expected one label a photo."
+            )
+        named = _named(found[labels], names, labels)
+        listing.records += [
+            Record(f"{photos}{'/' if '#' in photos else '#'}{row}", label, split)
+            for row, label in enumerate(named)
+        ]
+    return listing
+
+
+def is_member(path: str) -> bool:
+    """Whether a record's path names a row of an array rather than a file."""
+    file, mark, row = path.rpartition("#")
+    return bool(mark) and row.rpartition("/")[2].isdigit() and recognise([Path(file)]) is not None
+
+
+class ArrayReader:
+    """Rows of arrays by record path. Each array is opened once; NPY files are memory-mapped."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._open: dict[str, NDArray[Any]] = {}
+
+    def read(self, path: str) -> NDArray[Any]:
+        """Return one photo. Raises DataError if the array or the row is not there."""
+        file, _, inside = path.rpartition("#")
+        key, _, row = inside.rpartition("/")
+        name = f"{file}#{key}" if key else file
+        if name not in self._open:
+            layout = recognise([Path(file)]) or "arrays"
+            self._open.update(_arrays([self._root / file], layout))
+        try:
+            photo = np.asarray(self._open[name][int(row)])
+        except (KeyError, IndexError) as error:
+            raise DataError(f"{self._root / file} has no photo {inside}.") from error
+        channels_first = photo.ndim == 3 and photo.shape[0] in (1, 3) and photo.shape[2] > 4
+        return np.moveaxis(photo, 0, 2) if channels_first else photo
+
+
+def _arrays(files: list[Path], layout: str) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Yield (name, array): `file.npy`, `file.npz#key` or the IDX file's name."""
+    for file in files:
+        try:
+            if layout == "idx" and _IDX.match(file.name):
+                yield file.name, _read_idx(file)
+            elif layout == "arrays" and file.suffix.lower() == ".npy":
+                yield file.name, np.load(file, mmap_mode="r", allow_pickle=False)
+            elif layout == "arrays" and file.suffix.lower() == ".npz":
+                with np.load(file, allow_pickle=False) as archive:
+                    for key in archive.files:
+                        yield f"{file.name}#{key}", archive[key]
+        except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+            raise DataError(f"{file} cannot be read as an array: {error}.") from error
+
+
+def _read_idx(file: Path) -> NDArray[np.uint8]:
+    """Read an IDX file of bytes: two zeros, type 8, the number of axes, their lengths, the data."""
+    opener = gzip.open if file.suffix == ".gz" else open
+    with opener(file, "rb") as stream:
+        data: bytes = stream.read()
+    if len(data) < 4 or data[:3] != b"\x00\x00\x08":
+        raise ValueError(f"no IDX file of bytes (it starts with {data[:4].hex()})")
+    ndim = data[3]
+    shape = tuple(np.frombuffer(data, ">u4", ndim, offset=4).astype(int).tolist())
+    start = 4 + 4 * ndim
+    if len(data) - start != int(np.prod(shape)):
+        raise ValueError(
+            f"the header promises {int(np.prod(shape))} bytes of data, found {len(data) - start}"
+        )
+    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+
+
+def _pairs(found: Mapping[str, NDArray[Any]], root: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield (split, photos, labels) for every pair that matches."""
+    sides: dict[str, dict[tuple[str, str], str]] = {"photos": {}, "labels": {}}
+    for name, array in found.items():
+        words = re.split(r"[^a-z0-9]+", _bare(name).lower())
+        split = next((s for s in map(split_of, words) if s), "")
+        kinds = {"photos": _PHOTOS & set(words), "labels": _LABELS & set(words)}
+        rest = " ".join(
+            w for w in words if w not in _PHOTOS | _LABELS and split_of(w) is None and w != "ubyte"
+            and not w.startswith("idx")
+        )  # fmt: skip
+        if (kinds["labels"] and array.ndim == 1) or (
+            kinds["labels"] and array.ndim == 2 and array.shape[1] == 1
+        ):
+            sides["labels"][(split, rest)] = name
+        elif kinds["photos"] and array.ndim in (3, 4):
+            sides["photos"][(split, rest)] = name
+    pairs = [
+        (key[0], photos, sides["labels"][key])
+        for key, photos in sides["photos"].items()
+        if key in sides["labels"]
+    ]
+    if not pairs:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in found.items())
+        raise DataError(
+            f"{root} holds no pair of photos (N, H, W[, C]) and labels (N,). Expected names such "
+            f"as x_train and y_train, or photos and labels; found: {shapes or 'no arrays'}."
+        )
+    yield from pairs
+
+
+def _bare(name: str) -> str:
+    """Return the words of an array's name, without the file's ending."""
+    if "#" in name:
+        return name.rpartition("#")[2]
+    return re.sub(r"\.(npy|gz)$", "", name)
+
+
+def _class_names(root: Path, found: Mapping[str, NDArray[Any]]) -> list[str]:
+    """Return the names of the labels 0, 1, …: from the data, a file beside it, or its folder."""
+    for name, array in found.items():
+        if _bare(name).lower() in ("class_names", "names", "classes") and array.dtype.kind == "U":
+            return [str(item) for item in array]
+    as_json, as_text = root / "class_names.json", root / "class_names.txt"
+    try:
+        if as_json.is_file():
+            return [str(item) for item in json.loads(as_json.read_text(encoding="utf-8"))]
+        if as_text.is_file():
+            return as_text.read_text(encoding="utf-8").split("\n")
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{root} has class names that cannot be read: {error}.") from error
+    idx = any(_IDX.match(name) for name in found)
+    if idx and "fashion" in root.resolve().name.lower():
+        return list(FASHION_MNIST)
+    return []
+
+
+def _named(labels: NDArray[Any], names: list[str], source: str) -> list[str]:
+    flat = labels.reshape(-1)
+    if flat.dtype.kind in "US":
+        return [str(label) for label in flat]
+    if flat.dtype.kind == "f" and np.all(flat == np.floor(flat)):
+        flat = flat.astype(np.int64)
+    if flat.dtype.kind not in "iub":
+        raise DataError(f"{source} holds {flat.dtype} labels; expected whole numbers or texts.")
+    numbers = flat.astype(np.int64)
+    top = int(numbers.max(initial=0))
+    if names and (top >= len(names) or int(numbers.min(initial=0)) < 0):
+        raise DataError(f"{source} has the label {top}, but there are {len(names)} class names.")
+    digits = len(str(top))
+    return [names[n] if names else str(n).zfill(digits) for n in numbers.tolist()]

@@ -1,0 +1,247 @@
+"""Photos in folders: class folders, split folders, or labels in the file names."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from classeur.data.decode import SUFFIXES
+from classeur.data.records import Listing, Record, Unreadable, split_of
+from classeur.errors import DataError
+
+_JUNK = {"thumbs.db", "desktop.ini", "icon\r", "__macosx"}
+_WNID = re.compile(r"^n\d{8}[-_ ](?P<name>.+)$")
+_FLAT = re.compile(r"^(?P<label>[^\W\d_][^\d.]*?)[._\- ]*\(?\d+\)?(?:[._\- ]\w*)?$")
+_DIGITS = re.compile(r"(\d+)")
+
+
+def recognise(folder: Path) -> str | None:
+    """Return the layout of a folder of photos, or None if there is none that we know."""
+    folder = _unwrapped(folder)
+    inside = [sub for sub in _subfolders(folder) if _has_photo(sub)]
+    if _are_splits(inside):
+        return "split-folders"
+    if len(inside) == 1 and len(_flat_labels(inside[0])) > 1:
+        return "flat"
+    if inside:
+        return "class-folders"
+    if any(_is_photo(file.name) for file in _files(folder)):
+        return "flat"
+    return None
+
+
+def list_folders(root: Path, layout: str, label_from: str = "") -> Listing:
+    """List the photos of a folder in one of the folder layouts."""
+    if not root.is_dir():
+        raise DataError(f"{root} is a file; the layout {layout} expects a folder.")
+    listing = Listing(root, layout)
+    if layout == "flat":
+        _take_flat(listing, root, "", label_from)
+    elif layout == "split-folders":
+        _take_splits(listing, _unwrapped(root))
+    else:
+        _take_classes(listing, _unwrapped(root), "")
+    return listing
+
+
+def natural(path: str) -> list[tuple[int, int, str]]:
+    """Sort key under which cat.2.jpg comes before cat.10.jpg; equal for equal paths only."""
+    parts = _DIGITS.split(path)
+    numbered = [(0, int(p), p) if i % 2 else (1, 0, p) for i, p in enumerate(parts)]
+    return [part for part in numbered if part[2]]
+
+
+def class_name(folder: str) -> str:
+    """Return the label for a class folder: `n02085620-Chihuahua` -> `Chihuahua`."""
+    name = unicodedata.normalize("NFC", folder).strip()
+    match = _WNID.match(name)
+    return match["name"] if match else name
+
+
+def walk_photos(folder: Path, listing: Listing) -> Iterator[str]:
+    """Yield the photos below a folder, as paths relative to the listing's root.
+
+    Symbolic links are followed, a link to one of its own parents is not. What is passed over is
+    counted, and a folder that may not be read is a finding.
+    """
+    yield from _walk(folder, listing, ())
+
+
+def _walk(folder: Path, listing: Listing, parents: tuple[tuple[int, int], ...]) -> Iterator[str]:
+    try:
+        here = folder.stat()
+        entries = sorted(os.scandir(folder), key=lambda entry: natural(entry.name))
+    except OSError as error:
+        reason = f"folder cannot be read: {error.strerror}"
+        listing.unreadable.append(Unreadable(_relative(folder, listing.root), reason))
+        return
+    identity = (here.st_dev, here.st_ino)
+    if identity in parents:
+        listing.passed_over["links to a folder they lie in"] += 1
+        return
+    for entry in entries:
+        if _is_hidden(entry.name):
+            listing.passed_over["hidden or system files"] += 1
+        elif entry.is_dir():
+            yield from _walk(Path(entry.path), listing, (*parents, identity))
+        elif _is_photo(entry.name):
+            if _is_special(entry):
+                listing.passed_over["no regular files"] += 1
+            else:
+                yield _relative(Path(entry.path), listing.root)
+        else:
+            suffix = Path(entry.name).suffix.lower() or "no ending"
+            listing.passed_over[f"non-photos ({suffix})"] += 1
+
+
+def _take_classes(listing: Listing, folder: Path, split: str) -> None:
+    subfolders = _subfolders(folder)
+    names = Counter(class_name(sub.name) for sub in subfolders)
+    for sub in subfolders:
+        short = class_name(sub.name)
+        # Two wnids may share a name (ImageNet has two cranes): then both keep theirs.
+        label = short if names[short] == 1 else unicodedata.normalize("NFC", sub.name)
+        for path in walk_photos(sub, listing):
+            listing.records.append(Record(path, label, split))
+    for file in _files(folder):
+        kind = "photos outside any class folder" if _is_photo(file.name) else "other files"
+        listing.passed_over["hidden or system files" if _is_hidden(file.name) else kind] += 1
+
+
+def _take_splits(listing: Listing, root: Path) -> None:
+    for sub in _subfolders(root):
+        split = split_of(sub.name)
+        if split is None:
+            outside = sum(1 for _ in walk_photos(sub, Listing(listing.root, "")))
+            listing.passed_over["photos outside the split folders"] += outside
+            continue
+        inner = _unwrapped(sub)
+        if _subfolders(inner):
+            _take_classes(listing, inner, split)
+        else:
+            _take_flat(listing, inner, split, "")
+    if not any(record.split == "train" for record in listing.records):
+        raise DataError(
+            f"{root} has no training folder with labelled photos; expected a folder named train, "
+            "training, train_set or training_set. "
+            f"Found: {', '.join(sub.name for sub in _subfolders(root)) or 'no folders'}."
+        )
+    folders_of = {(r.split, r.label) for r in listing.records}
+    labels = {label for _, label in folders_of}
+    for split in sorted({split for split, _ in folders_of} - {"train"}):
+        extra = sorted(label for label in labels if (split, label) in folders_of
+                       and ("train", label) not in folders_of)  # fmt: skip
+        if extra:
+            raise DataError(
+                f"{split} has classes that train has not: {', '.join(extra)}. Class folders must "
+                "have the same names in every split."
+            )
+
+
+def _take_flat(listing: Listing, folder: Path, split: str, label_from: str) -> None:
+    pattern = _compiled(label_from) if label_from else None
+    for path in walk_photos(folder, listing):
+        label = _label_in_name(PurePosixPath(path), pattern)
+        if label is None:
+            listing.passed_over["photos without a label in their name"] += 1
+        else:
+            listing.records.append(Record(path, label, split))
+
+
+def _compiled(label_from: str) -> re.Pattern[str]:
+    try:
+        return re.compile(label_from)
+    except re.error as error:
+        raise DataError(
+            f"label_from must be a regular expression, received {label_from!r}: {error}."
+        ) from error
+
+
+def _label_in_name(path: PurePosixPath, pattern: re.Pattern[str] | None) -> str | None:
+    if pattern is None:
+        match = _FLAT.match(unicodedata.normalize("NFC", path.stem))
+        return match["label"].strip(" ._-") if match else None
+    match = pattern.search(unicodedata.normalize("NFC", path.name))
+    if match is None:
+        return None
+    return (match[1] if pattern.groups else match[0]) or None
+
+
+def _are_splits(folders: list[Path]) -> bool:
+    """Whether the folders are splits; bus, car and train are three classes."""
+    splits = {split_of(folder.name): folder for folder in folders}
+    if "train" not in splits:
+        return False
+    classes = any(_has_photo(sub) for sub in _subfolders(_unwrapped(splits["train"])))
+    return classes or "val" in splits or "test" in splits or len(folders) == 1
+
+
+def _flat_labels(folder: Path) -> set[str]:
+    """Return the labels in the names of the photos that lie in a folder itself."""
+    photos = [file.name for file in _files(folder) if _is_photo(file.name)]
+    labels = {_label_in_name(PurePosixPath(name), None) for name in photos}
+    return {label for label in labels if label} if None not in labels else set()
+
+
+def _unwrapped(folder: Path) -> Path:
+    """Descend through folders that hold nothing but one folder, as archives often do.
+
+    It stops above a folder of class folders: `photos/cats/1.jpg` alone is the class `cats`.
+    """
+    while True:
+        inside = _subfolders(folder)
+        if len(inside) != 1 or any(_is_photo(file.name) for file in _files(folder)):
+            return folder
+        deeper = _subfolders(inside[0])
+        flat = any(_is_photo(file.name) for file in _files(inside[0]))
+        same_again = split_of(inside[0].name) is not None
+        if (
+            (flat and not same_again)
+            or not (deeper or flat)
+            or (same_again and not _nested(folder))
+        ):
+            return folder
+        folder = inside[0]
+
+
+def _nested(folder: Path) -> bool:
+    """Whether a folder is itself a split folder, as in training_set/training_set."""
+    return split_of(folder.name) is not None
+
+
+def _has_photo(folder: Path) -> bool:
+    return next(walk_photos(folder, Listing(folder, "")), None) is not None
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    found = [p for p in folder.iterdir() if not _is_hidden(p.name) and p.is_dir()]
+    return sorted(found, key=lambda path: natural(path.name))
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if not path.is_dir()]
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _JUNK
+
+
+def _is_photo(name: str) -> bool:
+    return not _is_hidden(name) and os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122
+
+
+def _is_special(entry: os.DirEntry[str]) -> bool:
+    """Whether opening the entry could block: a pipe, a socket, a device."""
+    try:
+        return not stat.S_ISREG(entry.stat().st_mode)
+    except OSError:
+        return False  # a broken link: reading it gives the reason
+
+
+def _relative(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()

@@ -1,0 +1,126 @@
+"""A decoded photo -> the square of pixels that a network sees, before normalisation."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from classeur.data.decode import Color, Decoded, decode, peek, to_pixels
+from classeur.data.reader import PhotoReader
+from classeur.data.records import Listing
+from classeur.errors import UnreadablePhotoError
+
+Resize = Literal["squash", "crop", "pad"]
+
+_FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Size, colour and resize of the pixels; the first half of a run's preprocessing."""
+
+    size: int
+    """Side of the square, in pixels."""
+    color: Color = "rgb"
+    """`rgb`: three channels; `grey`: one."""
+    resize: Resize = "squash"
+    """`squash` both sides to the square; `crop` its centre; `pad` the short side with black."""
+    interpolation: str = "bilinear"
+    """Pillow's resampling filter, antialiased: nearest, bilinear, bicubic or lanczos."""
+    crop_pct: float = 1.0
+    """With `crop`: the square's side as a fraction of the short side after the resize."""
+
+    @property
+    def channels(self) -> int:
+        """Number of channels, 3 or 1."""
+        return 3 if self.color == "rgb" else 1
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of the pixels."""
+        return (self.size, self.size, self.channels)
+
+    def open(
+        self, photo: bytes | NDArray[np.generic] | Image.Image
+    ) -> tuple[NDArray[np.uint8], Decoded]:
+        """Decode and resize one photo to (size, size, C) uint8.
+
+        Raises:
+            UnreadablePhotoError: with the reason, if it does not decode.
+        """
+        decoded = decode(photo, self.color, enough=round(self.size / self.crop_pct))
+        return self.pixels(decoded.image), decoded
+
+    def pixels(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Resize an upright image to (size, size, C) uint8."""
+        if self.resize == "crop":
+            image = self._cropped(image)
+        elif self.resize == "pad":
+            image = self._padded(image)
+        elif image.size != (self.size, self.size):
+            image = image.resize((self.size, self.size), _FILTERS[self.interpolation])
+        return to_pixels(image)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the values as a mapping of plain types."""
+        return asdict(self)
+
+    def _cropped(self, image: Image.Image) -> Image.Image:
+        # One resample of the crop box, not a resize followed by a crop: the same picture, and a
+        # panorama does not become a huge intermediate one.
+        side = min(image.size) * self.crop_pct
+        left, top = (image.width - side) / 2, (image.height - side) / 2
+        box = (left, top, left + side, top + side)
+        return image.resize((self.size, self.size), _FILTERS[self.interpolation], box=box)
+
+    def _padded(self, image: Image.Image) -> Image.Image:
+        scale = self.size / max(image.size)
+        inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        small = image.resize(inner, _FILTERS[self.interpolation])
+        canvas = Image.new(image.mode, (self.size, self.size))
+        canvas.paste(small, ((self.size - inner[0]) // 2, (self.size - inner[1]) // 2))
+        return canvas
+
+
+def suggest_geometry(
+    listing: Listing, size: int = 0, color: str = "auto", resize: str = "squash"
+) -> Geometry:
+    """Return a geometry, with what was left open chosen from the heads of up to 200 photos.
+
+    Args:
+        listing: the photos.
+        size: side in pixels. 0: small photos (short side up to 64 pixels) keep their size, others
+            become 150 pixels.
+        color: `rgb`, `grey`, or `auto`: grey if all of them are.
+        resize: `squash`, `crop` or `pad`.
+    """
+    looks = _looks(listing) if size == 0 or color == "auto" else []
+    sides = [side for side, _ in looks]
+    if size == 0:
+        middle = int(np.median(sides)) if sides else 150
+        size = max(4, middle) if middle <= 64 else 150
+    if color == "auto":
+        color = "grey" if looks and all(grey for _, grey in looks) else "rgb"
+    return Geometry(size, cast("Color", color), cast("Resize", resize))
+
+
+def _looks(listing: Listing) -> list[tuple[int, bool]]:
+    """Return (short side, whether grey) of evenly spread photos; reads heads, decodes nothing."""
+    reader = PhotoReader(listing.root)
+    step = max(1, len(listing.records) // 200)
+    looks = []
+    for record in listing.records[::step]:
+        try:
+            looks.append(peek(reader.read(record.path)))
+        except UnreadablePhotoError:
+            continue  # named when the photos are prepared
+    return looks

@@ -1,0 +1,194 @@
+"""Findings about the photos: balance, sizes, unreadable files, duplicates, leakage."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from classeur.data.decode import decode
+from classeur.data.facts import PhotoFacts
+from classeur.data.reader import PhotoReader, in_parallel
+from classeur.data.records import Listing, Record, Unreadable, count_by
+from classeur.errors import UnreadablePhotoError
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How a number varies over the photos, in pixels."""
+
+    minimum: int
+    low: float
+    """5th percentile."""
+    median: float
+    high: float
+    """95th percentile."""
+    maximum: int
+    mean: float
+
+    @classmethod
+    def of(cls, values: Sequence[int]) -> Spread:
+        """Summarise one or more values."""
+        low, median, high = np.percentile(values, [5, 50, 95])
+        return cls(
+            min(values), float(low), float(median), float(high), max(values),
+            float(np.mean(values)),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Photos that show the same picture, pixel for pixel."""
+
+    paths: list[str]
+    labels: list[str]
+    """The different labels they carry; more than one is a contradiction."""
+    splits: list[str]
+    """The different splits they lie in; more than one is a leak."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found in a folder of photos. A value: printing it is somebody else's work."""
+
+    photos: str
+    layout: str
+    total: int
+    counts: dict[str, dict[str, int]]
+    """split ('' if the data has none) -> label -> photos."""
+    imbalance: float
+    """Photos of the largest class for each photo of the smallest."""
+    widths: Spread
+    heights: Spread
+    modes: dict[str, int]
+    formats: dict[str, int]
+    passed_over: dict[str, int]
+    unreadable: list[Unreadable]
+    duplicates: list[Duplicates]
+
+    @property
+    def class_names(self) -> list[str]:
+        """The labels, sorted by name."""
+        return sorted({label for labels in self.counts.values() for label in labels})
+
+    @property
+    def per_class(self) -> dict[str, int]:
+        """Label -> photos over all splits, sorted by name."""
+        total: Counter[str] = Counter()
+        for labels in self.counts.values():
+            total.update(labels)
+        return dict(sorted(total.items()))
+
+    @property
+    def contradictions(self) -> list[Duplicates]:
+        """Duplicates that carry different labels."""
+        return [item for item in self.duplicates if len(item.labels) > 1]
+
+    @property
+    def leaks(self) -> list[Duplicates]:
+        """Duplicates that lie in different splits."""
+        return [item for item in self.duplicates if len(item.splits) > 1]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the findings as plain values for JSON."""
+        return {
+            **asdict(self),
+            "per_class": self.per_class,
+            "contradictions": [asdict(item) for item in self.contradictions],
+            "leaks": [asdict(item) for item in self.leaks],
+        }
+
+    def sentences(self) -> list[str]:
+        """Return the findings that call for a decision, one plain sentence each."""
+        found = []
+        if self.unreadable:
+            found.append(
+                f"{len(self.unreadable)} files cannot be read and are left out of every score."
+            )
+        if self.contradictions:
+            found.append(
+                f"{len(self.contradictions)} pictures stand under more than one label: at least "
+                "one of the labels is wrong."
+            )
+        if self.leaks:
+            found.append(
+                f"{len(self.leaks)} pictures lie in more than one split: scores on them are too "
+                "good."
+            )
+        copies = sum(len(item.paths) - 1 for item in self.duplicates)
+        if copies:
+            found.append(f"{copies} photos are exact copies of others.")
+        if self.imbalance >= 3:
+            found.append(
+                f"The largest class has {self.imbalance:.1f} photos for each one of the smallest: "
+                "read balanced accuracy and macro-F1 beside accuracy."
+            )
+        return found
+
+
+def inspect_listing(listing: Listing) -> Inspection:
+    """Decode every photo in full, in parallel, and return the findings."""
+    reader = PhotoReader(listing.root)
+
+    def look(record: Record) -> PhotoFacts | Unreadable:
+        try:
+            return PhotoFacts.of(record, decode(reader.read(record.path)))
+        except UnreadablePhotoError as error:
+            return Unreadable(record.path, str(error))
+
+    results = in_parallel(look, listing.records)
+    bar = tqdm(
+        results, "inspecting", len(listing.records), unit=" photos", leave=False, disable=None
+    )
+    seen = list(bar)
+    facts = [item for item in seen if isinstance(item, PhotoFacts)]
+    unreadable = [*listing.unreadable, *(item for item in seen if isinstance(item, Unreadable))]
+    return findings(listing, facts, unreadable)
+
+
+def findings(
+    listing: Listing, facts: Sequence[PhotoFacts], unreadable: Iterable[Unreadable]
+) -> Inspection:
+    """Return the findings about photos that were decoded before, for example into a store.
+
+    Raises:
+        UnreadablePhotoError: if none of the photos could be read.
+    """
+    bad = list(unreadable)
+    if not facts:
+        first = f" The first: {bad[0].path} {bad[0].reason}." if bad else ""
+        raise UnreadablePhotoError(f"none of the photos at {listing.root} can be read.{first}")
+    per_class = Counter(fact.label for fact in facts)
+    return Inspection(
+        photos=str(listing.root),
+        layout=listing.layout,
+        total=len(facts),
+        counts={k: dict(sorted(v.items())) for k, v in count_by(f.record for f in facts).items()},
+        imbalance=max(per_class.values()) / min(per_class.values()),
+        widths=Spread.of([fact.width for fact in facts]),
+        heights=Spread.of([fact.height for fact in facts]),
+        modes=dict(Counter(fact.mode for fact in facts).most_common()),
+        formats=dict(Counter(fact.format for fact in facts).most_common()),
+        passed_over=dict(listing.passed_over.most_common()),
+        unreadable=bad,
+        duplicates=_duplicates(facts),
+    )
+
+
+def _duplicates(facts: Sequence[PhotoFacts]) -> list[Duplicates]:
+    same: dict[str, list[PhotoFacts]] = defaultdict(list)
+    for fact in facts:
+        same[fact.content].append(fact)
+    return [
+        Duplicates(
+            [fact.path for fact in group],
+            sorted({fact.label for fact in group}),
+            sorted({fact.split for fact in group}),
+        )
+        for group in same.values()
+        if len(group) > 1
+    ]

@@ -1,0 +1,147 @@
+"""Which photo is in which split: path, label, split, sha256, width, height, group."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classeur.data.facts import PhotoFacts
+from classeur.data.records import SPLITS, Listing, Record
+from classeur.errors import DataError
+from classeur.run_folder import write_text
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestRow:
+    """One photo and its split."""
+
+    path: str
+    """Relative to the folder of photos, with `/`."""
+    label: str
+    split: str
+    sha256: str
+    width: int
+    height: int
+    group: str
+
+    @classmethod
+    def of(cls, fact: PhotoFacts, split: str) -> ManifestRow:
+        """Join a photo's facts with the split it was given."""
+        return cls(fact.path, fact.label, split, fact.sha256, fact.width, fact.height, fact.group)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The split of a run, in the order of its store."""
+
+    rows: list[ManifestRow]
+
+    @property
+    def class_names(self) -> list[str]:
+        """The labels, sorted by name."""
+        return sorted({row.label for row in self.rows})
+
+    def indices(self, split: str) -> NDArray[np.int64]:
+        """Return the positions of a split's rows, (n,) int64, ascending."""
+        return np.array([i for i, row in enumerate(self.rows) if row.split == split], np.int64)
+
+    def counts(self) -> dict[str, Counter[str]]:
+        """Return split -> label -> photos."""
+        counts: dict[str, Counter[str]] = {name: Counter() for name in SPLITS}
+        for row in self.rows:
+            counts[row.split][row.label] += 1
+        return counts
+
+    def to_csv(self) -> str:
+        """Return the manifest as CSV text."""
+        text = io.StringIO()
+        names = [field.name for field in fields(ManifestRow)]
+        writer = csv.DictWriter(text, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in self.rows)
+        return text.getvalue()
+
+    def write(self, path: Path) -> None:
+        """Write the manifest as CSV, in one piece."""
+        write_text(path, self.to_csv())
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest.csv.
+
+    Raises:
+        DataError: if it is missing, has other columns, an unknown split, a path twice, or a path
+            that leads out of the folder of photos.
+    """
+    expected = [field.name for field in fields(ManifestRow)]
+    try:
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    if reader.fieldnames is None or list(reader.fieldnames) != expected:
+        raise DataError(
+            f"{path} is no manifest: expected the columns {','.join(expected)}, "
+            f"received {','.join(reader.fieldnames or [])}."
+        )
+    rows: list[ManifestRow] = []
+    seen: set[str] = set()
+    for values in reader:
+        row = _row(path, reader.line_num, values)
+        if row.path in seen:
+            raise DataError(f"{path}, line {reader.line_num}: {row.path} is there twice.")
+        seen.add(row.path)
+        rows.append(row)
+    return Manifest(rows)
+
+
+def select(listing: Listing, manifest: Manifest, source: Path) -> Listing:
+    """Return the listing reduced to a manifest's photos, with its labels and splits.
+
+    Raises:
+        DataError: naming photos of the manifest that are gone or have other content now.
+    """
+    found = {record.path: record for record in listing.records}
+    missing = [row.path for row in manifest.rows if row.path not in found]
+    changed = [
+        row.path
+        for row in manifest.rows
+        if row.path in found and found[row.path].sha256 != row.sha256
+    ]
+    for paths, what in ((missing, "are not there"), (changed, "have changed since")):
+        if paths:
+            shown = ", ".join(paths[:5]) + (", …" if len(paths) > 5 else "")
+            raise DataError(
+                f"{len(paths)} of the {len(manifest.rows)} photos in {source} {what}: {shown}. "
+                "Give the photos the manifest was made from, or leave --manifest out."
+            )
+    records = [
+        Record(row.path, row.label, row.split, row.group, row.sha256) for row in manifest.rows
+    ]
+    return Listing(listing.root, listing.layout, records, [], listing.passed_over)
+
+
+def _row(path: Path, line: int, values: dict[str, str]) -> ManifestRow:
+    try:
+        width, height = int(values["width"]), int(values["height"])
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path}, line {line}: width and height must be whole numbers.") from error
+    if values["split"] not in SPLITS:
+        raise DataError(
+            f'{path}, line {line}: unknown split "{values["split"]}". Expected train, val or test.'
+        )
+    name = PurePosixPath(values["path"])
+    if name.is_absolute() or ".." in name.parts or not name.parts:
+        raise DataError(
+            f'{path}, line {line}: "{values["path"]}" leads out of the folder of photos.'
+        )
+    return ManifestRow(
+        values["path"], values["label"], values["split"], values["sha256"], width, height,
+        values["group"],
+    )  # fmt: skip

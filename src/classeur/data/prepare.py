@@ -1,0 +1,70 @@
+"""Photos -> a folder of arrays that `numpy.load` alone opens, with names and a split."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from classeur.config import DataConfig, PreprocessingConfig
+from classeur.data.facts import PhotoFacts
+from classeur.data.geometry import suggest_geometry
+from classeur.data.manifest import Manifest, read_manifest, select
+from classeur.data.records import Listing
+from classeur.data.scan import scan
+from classeur.data.split import split
+from classeur.data.store import Store, build_store
+
+
+def scan_as(config: DataConfig) -> Listing:
+    """Scan the photos of a config; with a manifest, exactly its photos.
+
+    Raises:
+        DataError: as `scan` does, or if photos of the manifest are missing or have changed.
+    """
+    listing = scan(
+        config.photos,
+        layout=config.layout,
+        label_from=config.label_from,
+        classes=config.classes,
+        top_classes=0 if config.manifest else config.top_classes,
+        limit_per_class=0 if config.manifest else config.limit_per_class,
+        seed=config.split_seed,
+    )
+    if not config.manifest:
+        return listing
+    return select(listing, read_manifest(Path(config.manifest)), Path(config.photos))
+
+
+def split_as(config: DataConfig, facts: list[PhotoFacts]) -> Manifest:
+    """Split photos as a config says; with a manifest, as it does."""
+    if config.manifest:
+        return read_manifest(Path(config.manifest))
+    return split(facts, val=config.val, test=config.test, seed=config.split_seed)
+
+
+def prepare(config: DataConfig, preprocessing: PreprocessingConfig, to: Path) -> Store:
+    """Decode the photos once into `to`.
+
+    It then holds, besides the store, `labels.npy` (N,) int64, `class_names.json` with the labels
+    sorted by name, and `manifest.csv` with a split for each photo.
+
+    Raises:
+        DataError: if the photos cannot be found, read or split.
+        StoreError: if the disk is full, or `to` holds something else.
+    """
+    listing = scan_as(config)
+    geometry = suggest_geometry(
+        listing, preprocessing.size, preprocessing.color, preprocessing.resize
+    )
+
+    def add(folder: Path, facts: list[PhotoFacts]) -> None:
+        manifest = split_as(config, facts)
+        indices = {label: index for index, label in enumerate(manifest.class_names)}
+        np.save(folder / "labels.npy", np.array([indices[f.label] for f in facts], np.int64))
+        names = json.dumps(manifest.class_names, ensure_ascii=False, indent=2)
+        (folder / "class_names.json").write_text(names + "\n", encoding="utf-8")
+        manifest.write(folder / "manifest.csv")
+
+    return build_store(listing, geometry, to, add=add)

@@ -1,0 +1,83 @@
+"""The content of a photo by its record's path: the bytes of a file, or the row of an array."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classeur.data.arrays import ArrayReader, is_member
+from classeur.errors import UnreadablePhotoError
+
+Content = bytes | NDArray[Any]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+MAX_BYTES = 1 << 30
+"""Largest file that is read as a photo, in bytes."""
+
+
+class PhotoReader:
+    """Reads photos below a root. Safe to use from several threads."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._arrays = ArrayReader(root)
+        self._lock = threading.Lock()
+
+    def read(self, path: str) -> Content:
+        """Return the content of one photo. Raises UnreadablePhotoError with the reason."""
+        file = self._root / path
+        if is_member(path) and not file.exists():
+            with self._lock:
+                return self._arrays.read(path)
+        try:
+            if file.stat().st_size > MAX_BYTES:
+                raise UnreadablePhotoError(f"is larger than {MAX_BYTES >> 30} GiB")
+            return file.read_bytes()
+        except OSError as error:
+            raise UnreadablePhotoError(f"cannot be read: {error.strerror or error}") from error
+
+
+def sha256(content: Content) -> str:
+    """Return the SHA-256 of a file's bytes, or of an array's type, shape and values."""
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    head = f"{content.dtype.str}{content.shape}".encode()
+    return hashlib.sha256(head + np.ascontiguousarray(content).tobytes()).hexdigest()
+
+
+def cpu_count() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_parallel(
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
+) -> Iterator[Result]:
+    """Yield function(item) in the order of the items, computed by a few threads.
+
+    At most a few items a worker are under way, so memory stays bounded however many there are.
+    Threads serve because hashing, Pillow's decoders and its resize release the interpreter lock.
+    """
+    workers = workers or cpu_count()
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="classeur") as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) >= 8 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -1,0 +1,82 @@
+"""Recognise how photos lie in a folder or file, and list them. Nothing is decoded here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from classeur.data import arrays, folders, tables
+from classeur.data.records import Listing
+from classeur.errors import DataError
+
+EXPECTED = (
+    "Expected class folders (cats/1.jpg), split folders (train/cats/1.jpg), names with the label "
+    "in front (cat.0.jpg), a CSV with the columns path and label, IDX files, or NPZ/NPY arrays."
+)
+
+
+def list_photos(photos: Path | str, layout: str = "auto", label_from: str = "") -> Listing:
+    """List the photos at a path, with label and given split.
+
+    Args:
+        photos: a folder, or a CSV, TSV, NPZ, NPY or IDX file.
+        layout: `auto`, `class-folders`, `split-folders`, `flat`, `table`, `idx` or `arrays`.
+        label_from: regular expression searched in each file name; its first group, or all of
+            the match, is the label. Forces the layout `flat`.
+
+    Returns:
+        The records sorted by path in natural order (cat.2 before cat.10).
+
+    Raises:
+        DataError: if the path does not exist, has no photos, or does not fit the layout.
+    """
+    path = Path(photos).expanduser()
+    if not path.exists():
+        raise DataError(f"{path} does not exist. Expected a folder of photos.")
+    if label_from:
+        layout = "flat"
+    if layout == "auto":
+        layout = _recognise(path)
+    if layout == "table":
+        listing = tables.list_table(path if path.is_file() else _only_table(path))
+    elif layout in ("idx", "arrays"):
+        listing = arrays.list_arrays(path, layout)
+    else:
+        listing = folders.list_folders(path, layout, label_from)
+    if not listing.records:
+        passed = ", ".join(f"{n} {why}" for why, n in listing.passed_over.most_common())
+        found = f" Passed over: {passed}." if passed else ""
+        raise DataError(f"{path} holds no labelled photos ({listing.layout}).{found} {EXPECTED}")
+    listing.records.sort(key=lambda record: folders.natural(record.path))
+    listing.unreadable.sort(key=lambda item: folders.natural(item.path))
+    return listing
+
+
+def _recognise(path: Path) -> str:
+    if path.is_file():
+        if tables.is_table(path):
+            return "table"
+        layout = arrays.recognise([path])
+        if layout is None:
+            raise DataError(f"{path} is a file of no known layout. {EXPECTED}")
+        return layout
+    layout = folders.recognise(path)
+    if layout is not None:
+        return layout
+    files = [file for file in sorted(path.iterdir()) if file.is_file()]
+    layout = arrays.recognise(files)
+    if layout is not None:
+        return layout
+    if tables.tables_in(path):
+        return "table"
+    raise DataError(f"{path} holds no labelled photos that could be recognised. {EXPECTED}")
+
+
+def _only_table(folder: Path) -> Path:
+    found = tables.tables_in(folder)
+    if len(found) != 1:
+        names = ", ".join(table.name for table in found) or "none"
+        raise DataError(
+            f"{folder} should hold one CSV or TSV with the columns path and label, found {names}. "
+            "Give the path of the file itself."
+        )
+    return found[0]

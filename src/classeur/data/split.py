@@ -1,0 +1,126 @@
+"""Facts -> manifest: stratified, seeded, with duplicates and groups kept on one side."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from classeur.data.facts import PhotoFacts
+from classeur.data.manifest import Manifest, ManifestRow
+from classeur.data.records import SPLITS
+from classeur.errors import SplitError
+
+Shares = dict[str, float]
+
+
+def split(
+    facts: Sequence[PhotoFacts], *, val: float = 0.2, test: float = 0.2, seed: int = 0
+) -> Manifest:
+    """Give every photo a split.
+
+    A split that the data came with is kept as it is; what is missing is cut from the rest in the
+    proportions asked for. Photos of one group, or with the same picture in them, stay together.
+
+    Args:
+        facts: the photos, in any order.
+        val: fraction of the photos for validation, where the data has none.
+        test: fraction of the photos for the test, where the data has none.
+        seed: seed of the draw.
+
+    Returns:
+        A manifest in the order of `facts`.
+
+    Raises:
+        SplitError: naming each class with too few photos for the splits.
+    """
+    given = {fact.split for fact in facts} & {"val", "test"}
+    shares = {
+        "train": 1 - val - test,
+        **({} if "val" in given else {"val": val}),
+        **({} if "test" in given else {"test": test}),
+    }
+    pool = [fact for fact in facts if fact.split in ("", "train")]
+    drawn = _draw(pool, shares, seed) if len(shares) > 1 else {f.path: "train" for f in pool}
+    chosen = {f.path: drawn.get(f.path) or f.split for f in facts}
+    _check(facts, chosen)
+    return Manifest([ManifestRow.of(fact, chosen[fact.path]) for fact in facts])
+
+
+def _draw(pool: Sequence[PhotoFacts], shares: Shares, seed: int) -> dict[str, str]:
+    """Assign the photos of the pool; return path -> split."""
+    wanted = _targets(Counter(fact.label for fact in pool), shares)
+    clusters = _clusters(pool)
+    random.Random(seed).shuffle(clusters)
+    clusters.sort(key=len, reverse=True)  # stable: the big ones first, each size in random order
+    result: dict[str, str] = {}
+    for cluster in clusters:
+        labels = Counter(fact.label for fact in cluster)
+        # To the split that lacks the largest part of what it should have of these labels.
+        best = max(shares, key=lambda s: sum(wanted[s, label] * n for label, n in labels.items()))
+        for label, number in labels.items():
+            wanted[best, label] -= number
+        result.update((fact.path, best) for fact in cluster)
+    return result
+
+
+def _targets(counts: Counter[str], shares: Shares) -> dict[tuple[str, str], float]:
+    """Return (split, label) -> photos; at least one each, the rest by largest remainder."""
+    total = sum(shares.values())
+    targets: dict[tuple[str, str], float] = {}
+    for label, count in counts.items():
+        exact = {name: count * share / total for name, share in shares.items()}
+        whole = {name: max(1, int(value)) for name, value in exact.items()}
+        by_remainder = sorted(exact, key=lambda name: whole[name] - exact[name])
+        for index in range(count - sum(whole.values())):
+            whole[by_remainder[index % len(by_remainder)]] += 1
+        if sum(whole.values()) > count:  # the forced ones come out of train
+            whole["train"] = max(1, whole["train"] - (sum(whole.values()) - count))
+        targets.update({(name, label): float(number) for name, number in whole.items()})
+    return targets
+
+
+def _clusters(pool: Sequence[PhotoFacts]) -> list[list[PhotoFacts]]:
+    """Join photos that share a group or a picture, directly or through others (union-find)."""
+    parent = list(range(len(pool)))
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = parent[index]
+        return index
+
+    first: dict[tuple[str, str], int] = {}
+    for index, fact in enumerate(pool):
+        keys = [("content", fact.content), ("sha256", fact.sha256)]
+        for key in [*keys, ("group", fact.group)] if fact.group else keys:
+            parent[root(index)] = root(first.setdefault(key, index))
+    clusters: dict[int, list[PhotoFacts]] = defaultdict(list)
+    for index, fact in enumerate(pool):
+        clusters[root(index)].append(fact)
+    return list(clusters.values())
+
+
+def _check(facts: Sequence[PhotoFacts], chosen: dict[str, str]) -> None:
+    counts: dict[str, Counter[str]] = {label: Counter() for label in {f.label for f in facts}}
+    for fact in facts:
+        counts[fact.label][chosen[fact.path]] += 1
+    if len(counts) < 2:
+        raise SplitError(
+            f"all photos are of one class, {next(iter(counts), 'none')}; expected at least two. "
+            "Check that each class has its own folder, or give --label-from."
+        )
+    lacking = {
+        label: [name for name in SPLITS if not numbers[name]]
+        for label, numbers in sorted(counts.items())
+        if not all(numbers[name] for name in SPLITS)
+    }
+    if lacking:
+        named = "; ".join(
+            f"{label} ({sum(counts[label].values())} photos, none left for {', '.join(splits)})"
+            for label, splits in lacking.items()
+        )
+        raise SplitError(
+            "too few photos for a split into train, val and test, with duplicates and groups kept "
+            f"together: {named}. Add photos of these classes or leave them out with --classes."
+        )

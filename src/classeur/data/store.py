@@ -1,0 +1,263 @@
+"""Prepared pixels on disk: every photo decoded once, memory-mapped ever after.
+
+    photos.npy          (N, H, W, C) uint8, openable with numpy.load(mmap_mode="r")
+    facts.csv           a row a photo, in the order of photos.npy: what the pixels say of it
+    unreadable.csv      the files that are not in it, and why
+    store.json          geometry and key; written last but for the renaming of the folder
+
+Labels and splits are not part of it, so that one store serves every way of naming and splitting
+the same photos.
+
+A store is built in a folder of another name and renamed when it is whole: what stands under its
+own name can be trusted.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from classeur.data.decode import DECODER_VERSION
+from classeur.data.facts import (
+    PhotoFacts,
+    read_facts,
+    read_paths,
+    read_unreadable,
+    settle_content,
+    write_facts,
+    write_unreadable,
+)
+from classeur.data.geometry import Geometry
+from classeur.data.reader import PhotoReader, in_parallel, sha256
+from classeur.data.records import Listing, Record, Unreadable
+from classeur.errors import DataError, StoreError, UnreadablePhotoError
+
+STORE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Store:
+    """A finished store on disk."""
+
+    path: Path
+
+    @cached_property
+    def photos(self) -> NDArray[np.uint8]:
+        """All pixels, (N, H, W, C) uint8, memory-mapped."""
+        return np.load(self.path / "photos.npy", mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+
+    def facts(self, listing: Listing) -> list[PhotoFacts]:
+        """Return a row a photo, in the order of `photos`, with the listing's labels and splits."""
+        return read_facts(self.path / "facts.csv", listing.records)
+
+    def paths(self) -> list[str]:
+        """Return the path of each photo, in the order of `photos`."""
+        return read_paths(self.path / "facts.csv")
+
+    @cached_property
+    def unreadable(self) -> list[Unreadable]:
+        """The files that are not in the store, and why."""
+        return read_unreadable(self.path / "unreadable.csv")
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        """Size, colour and resize of the pixels."""
+        return Geometry(**self._about["geometry"])
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of the photos' content and the geometry."""
+        return str(self._about["key"])
+
+    @cached_property
+    def _about(self) -> dict[str, Any]:
+        return json.loads((self.path / "store.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the store is finished and of this version."""
+        try:
+            return bool(self._about["version"] == STORE_VERSION)
+        except (OSError, ValueError, KeyError):
+            return False
+
+
+def cache_root() -> Path:
+    """Return where stores are kept between commands: $CLASSEUR_CACHE, or the user's cache."""
+    named = os.environ.get("CLASSEUR_CACHE")
+    if named:
+        return Path(named).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "classeur"
+
+
+def cached_store(listing: Listing, geometry: Geometry) -> Store:
+    """Return the store of these photos in the cache, built if it is not there yet.
+
+    Raises:
+        StoreError: if the disk is full or may not be written.
+        DataError: if no photo can be read.
+    """
+    store = Store(cache_root() / "stores" / store_key(listing, geometry)[:32])
+    return store if store.is_whole else build_store(listing, geometry, store.path)
+
+
+def store_key(listing: Listing, geometry: Geometry) -> str:
+    """Return the hash under which a store is kept: photos, their content, and geometry."""
+    digest = hashlib.sha256()
+    about = {"geometry": geometry.to_dict(), "decoder": DECODER_VERSION, "store": STORE_VERSION}
+    digest.update(json.dumps(about, sort_keys=True).encode())
+    for record in listing.records:
+        digest.update(f"{record.path}\0{record.sha256}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def build_store(
+    listing: Listing,
+    geometry: Geometry,
+    to: Path,
+    *,
+    workers: int | None = None,
+    add: Callable[[Path, list[PhotoFacts]], None] | None = None,
+) -> Store:
+    """Decode every photo once, in parallel and with bounded memory, into a store at `to`.
+
+    Args:
+        listing: the photos, as `scan` found them.
+        geometry: size, colour and resize.
+        to: the folder to make. One that is there and not a store must be empty.
+        workers: threads; None: one a processor.
+        add: called with the folder and the facts before the store is declared whole, to write
+            more files into it.
+
+    Raises:
+        StoreError: if the disk is full or may not be written, or `to` holds something else.
+        DataError: if no photo can be read.
+    """
+    _check_target(to)
+    with _staging(to) as folder:
+        facts, unreadable = _write_photos(listing, geometry, folder, workers)
+        if not facts:
+            reason = (
+                f" The first: {unreadable[0].path} {unreadable[0].reason}." if unreadable else ""
+            )
+            raise DataError(f"none of the {len(listing.records)} photos can be read.{reason}")
+        facts = settle_content(facts, PhotoReader(listing.root), geometry.color)
+        write_facts(folder / "facts.csv", facts)
+        write_unreadable(folder / "unreadable.csv", unreadable)
+        if add is not None:
+            add(folder, facts)
+        about = {
+            "version": STORE_VERSION,
+            "key": store_key(listing, geometry),
+            "geometry": geometry.to_dict(),
+            "photos": len(facts),
+        }
+        (folder / "store.json").write_text(json.dumps(about, indent=2), encoding="utf-8")
+    return Store(to)
+
+
+def _write_photos(
+    listing: Listing, geometry: Geometry, folder: Path, workers: int | None
+) -> tuple[list[PhotoFacts], list[Unreadable]]:
+    reader = PhotoReader(listing.root)
+
+    def prepare(record: Record) -> tuple[NDArray[np.uint8], PhotoFacts] | Unreadable:
+        try:
+            content = reader.read(record.path)
+            if sha256(content) != record.sha256:
+                raise UnreadablePhotoError("has changed since it was scanned")
+            pixels, decoded = geometry.open(content)
+        except UnreadablePhotoError as error:
+            return Unreadable(record.path, str(error))
+        return pixels, PhotoFacts.of(record, decoded)
+
+    facts: list[PhotoFacts] = []
+    unreadable: list[Unreadable] = []
+    results = in_parallel(prepare, listing.records, workers)
+    total = len(listing.records)
+    with (folder / "photos.npy").open("w+b") as file:
+        _write_header(file, (total, *geometry.shape))
+        for result in tqdm(results, "preparing", total, unit=" photos", leave=False, disable=None):
+            if isinstance(result, Unreadable):
+                unreadable.append(result)
+            else:
+                file.write(result[0].tobytes())
+                facts.append(result[1])
+        # The header has room for any number of rows, so it can be put right at the end.
+        file.seek(0)
+        _write_header(file, (len(facts), *geometry.shape))
+        file.flush()
+        os.fsync(file.fileno())
+    return facts, unreadable
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def _check_target(to: Path) -> None:
+    if to.exists() and not to.is_dir():
+        raise StoreError(f"{to} is a file; expected a folder to make.")
+    if to.is_dir() and any(to.iterdir()) and not (to / "store.json").is_file():
+        raise StoreError(f"{to} is not empty and holds no prepared photos. Choose another folder.")
+
+
+@contextmanager
+def _staging(to: Path) -> Iterator[Path]:
+    """Give a folder beside `to` that becomes `to` if the block ends well, and goes if not."""
+    staging = to.with_name(f".{to.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(to)
+        staging.mkdir()
+        yield staging
+        if to.is_dir():
+            shutil.rmtree(to)
+        staging.rename(to)
+    except OSError as error:
+        raise _disk_error(to, error) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _remove_stale(to: Path) -> None:
+    """Remove what a killed process left of the same store."""
+    for left in to.parent.glob(f".{to.name}.*.partial"):
+        pid = left.name.removeprefix(f".{to.name}.").partition("-")[0]
+        if pid.isdigit() and not _is_alive(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _disk_error(to: Path, error: OSError) -> StoreError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return StoreError(
+            f"the disk is full while preparing photos at {to}: nothing was left there. Free some "
+            "space, choose a smaller size, or set CLASSEUR_CACHE to a folder on another disk."
+        )
+    return StoreError(f"cannot write prepared photos at {to}: {error.strerror or error}.")

@@ -1,0 +1,94 @@
+"""Every error that Classeur raises on purpose.
+
+    ClasseurError
+    ├── ConfigError             an option or a config file that cannot be right; lists every problem
+    ├── DataError               the photos, their layout or their labels
+    │   ├── UnreadablePhotoError    one file that does not decode, with the reason
+    │   ├── SplitError              too few photos for the split that was asked for
+    │   └── StoreError              prepared pixels that cannot be written or trusted
+    ├── ModelError              an unknown network, or one that the photos do not fit
+    ├── TrainingError           a run that cannot start or go on
+    │   └── DivergedError           the loss became NaN or infinite
+    ├── EvaluationError         predictions that cannot be scored or compared
+    ├── StudyError              a study that cannot start or had no rung that finished
+    ├── InferenceError          a photo path or an output that predict cannot use
+    └── RunFolderError          a run folder that is missing, incomplete or of another version
+
+A message says what was expected, what was received, and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class ClasseurError(Exception):
+    """Base of all errors that Classeur raises on purpose."""
+
+
+class ConfigError(ClasseurError):
+    """One or more options are wrong. `problems` holds a sentence for each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = list(problems)
+        super().__init__("; ".join(self.problems))
+
+
+class DataError(ClasseurError):
+    """The photos, their layout or their labels are not usable as they are."""
+
+
+class UnreadablePhotoError(DataError):
+    """One file does not decode into a photo; the message is the reason, without the path."""
+
+
+class SplitError(DataError):
+    """The photos cannot be split as asked."""
+
+
+class StoreError(DataError):
+    """Prepared pixels cannot be written, or what is there cannot be trusted."""
+
+
+class ModelError(ClasseurError):
+    """The network is unknown, or does not fit the photos."""
+
+
+class TrainingError(ClasseurError):
+    """A run cannot start, or cannot go on."""
+
+
+class DivergedError(TrainingError):
+    """The loss became NaN or infinite."""
+
+
+class EvaluationError(ClasseurError):
+    """Predictions cannot be scored or compared."""
+
+
+class StudyError(ClasseurError):
+    """A study cannot start, or none of its rungs finished."""
+
+
+class InferenceError(ClasseurError):
+    """Predict cannot use a path or an output it was given."""
+
+
+class RunFolderError(ClasseurError):
+    """A run folder is missing, incomplete, or written by another version."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ' Did you mean "x"?' for the closest of the known words, or ''."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f' Did you mean "{close[0]}"?' if close else ""
+
+
+def unknown(kind: str, word: str, known: Iterable[str]) -> str:
+    """Return the sentence for a word that is none of the known ones, with a suggestion."""
+    choices = list(known)
+    return (
+        f'unknown {kind} "{word}".{did_you_mean(word, choices)} '
+        f"Expected one of: {', '.join(choices)}."
+    )

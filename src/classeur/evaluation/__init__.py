@@ -1,0 +1,1 @@
+"""Run folder -> predictions -> figures of merit. Knows no trainer."""

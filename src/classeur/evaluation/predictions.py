@@ -1,0 +1,105 @@
+"""What a run says of each photo, as a value and as a Parquet file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from classeur.errors import EvaluationError
+from classeur.run_folder import replacing
+
+_PREFIX = "probability_"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Probabilities and truth for photos of one or more splits."""
+
+    paths: list[str]
+    splits: list[str]
+    labels: NDArray[np.int64]
+    """(N,) index of the given label in `class_names`."""
+    probabilities: NDArray[np.float32]
+    """(N, num_classes)"""
+    class_names: list[str]
+
+    def __post_init__(self) -> None:
+        shapes = {len(self.paths), len(self.splits), len(self.labels), len(self.probabilities)}
+        if len(shapes) != 1 or self.probabilities.shape[1:] != (len(self.class_names),):
+            raise EvaluationError(
+                f"predictions do not fit together: {len(self.paths)} paths, {len(self.labels)} "
+                f"labels, probabilities {self.probabilities.shape}, {len(self.class_names)} classes."
+            )
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """(N,) index of the most probable class."""
+        return self.probabilities.argmax(axis=1)
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """(N,) whether the most probable class is the label."""
+        result: NDArray[np.bool_] = self.predicted == self.labels
+        return result
+
+    @property
+    def confidence(self) -> NDArray[np.float32]:
+        """(N,) probability of the most probable class."""
+        result: NDArray[np.float32] = self.probabilities.max(axis=1)
+        return result
+
+    def of_split(self, split: str) -> Predictions:
+        """Return the rows of one split."""
+        rows = [index for index, name in enumerate(self.splits) if name == split]
+        return Predictions(
+            [self.paths[i] for i in rows],
+            [split] * len(rows),
+            self.labels[rows],
+            self.probabilities[rows],
+            self.class_names,
+        )
+
+    def write(self, path: Path) -> None:
+        """Write a row a photo: path, split, label, prediction, a probability for each class."""
+        names = np.array(self.class_names, dtype=object)
+        columns: dict[str, pa.Array] = {
+            "path": pa.array([printable(path) for path in self.paths]),
+            "split": pa.array(self.splits),
+            "label": pa.array(names[self.labels]),
+            "prediction": pa.array(names[self.predicted]),
+        }
+        for index, name in enumerate(self.class_names):
+            columns[_PREFIX + name] = pa.array(self.probabilities[:, index])
+        with replacing(path) as temporary:
+            pq.write_table(pa.table(columns), temporary)
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read a predictions.parquet. Raises EvaluationError if it is missing or something else."""
+    try:
+        table = pq.read_table(path)
+        class_names = [
+            name.removeprefix(_PREFIX) for name in table.column_names if name.startswith(_PREFIX)
+        ]
+        index = {name: i for i, name in enumerate(class_names)}
+        probabilities = [table[_PREFIX + name].to_numpy() for name in class_names]
+        return Predictions(
+            table["path"].to_pylist(),
+            table["split"].to_pylist(),
+            np.array([index[label] for label in table["label"].to_pylist()], np.int64),
+            np.stack(probabilities, axis=1).astype(np.float32),
+            class_names,
+        )
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())
+        raise EvaluationError(f"{path} cannot be read as predictions: {reason}.") from error
+
+
+def printable(path: str) -> str:
+    """Return a path as text that any file format takes: undecodable bytes become \\xNN."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

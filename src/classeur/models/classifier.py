@@ -1,0 +1,155 @@
+"""A network with all that travels with it: class names, preprocessing, temperature."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from classeur.config import ModelConfig
+from classeur.errors import ConfigError, ModelError, RunFolderError
+from classeur.models.preprocessing import Preprocessing
+from classeur.models.registry import create_model
+from classeur.run_folder import RunFolder, read_json, replacing, write_json
+
+MODEL_VERSION = 1
+
+
+@dataclass
+class Classifier:
+    """Pixels in, logits or probabilities out."""
+
+    network: nn.Module
+    config: ModelConfig
+    class_names: list[str]
+    """In the order of the outputs, sorted by name."""
+    preprocessing: Preprocessing
+    temperature: float = 1.0
+    """Logits are divided by it before they become probabilities."""
+
+    @classmethod
+    def create(
+        cls, config: ModelConfig, class_names: Sequence[str], preprocessing: Preprocessing
+    ) -> Classifier:
+        """Build a classifier with freshly drawn weights. Raises ModelError as `create_model`."""
+        height, width, channels = preprocessing.geometry.shape
+        network = create_model(config, (channels, height, width), len(class_names))
+        # channels-last is how convolutions are fastest on CPUs and on tensor cores
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return cls(network, config, list(class_names), preprocessing)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network's weights are."""
+        return next((t.device for t in self.network.state_dict().values()), torch.device("cpu"))
+
+    def logits(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
+        """(N, H, W, C) uint8 -> logits (N, 1) or (N, num_classes), float32, on the CPU.
+
+        Computed in float32 whatever number format training used, unless inside `autocast`.
+        """
+        self.network.eval()
+        with torch.inference_mode():
+            batch = self.preprocessing.normalize(to_device(pixels, self.device))
+            result: torch.Tensor = self.network(batch).float().cpu()
+        return result
+
+    def probabilities(self, logits: torch.Tensor) -> NDArray[np.float32]:
+        """Logits (N, 1) or (N, C) -> (N, C) probabilities that sum to one, float32."""
+        scaled = logits.double() / self.temperature
+        if scaled.shape[1] == 1:
+            result = torch.cat([torch.sigmoid(-scaled), torch.sigmoid(scaled)], dim=1)
+        else:
+            result = torch.softmax(scaled, dim=1)
+        return result.float().numpy()
+
+    def save_facts(self, run: RunFolder) -> None:
+        """Write model.json."""
+        facts = {
+            "version": MODEL_VERSION,
+            "model": asdict(self.config),
+            "class_names": self.class_names,
+            "preprocessing": self.preprocessing.to_dict(),
+            "temperature": self.temperature,
+        }
+        write_json(run.model, facts)
+
+    def save_weights(self, run: RunFolder) -> None:
+        """Write model.safetensors, in one piece."""
+        state = {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
+        with replacing(run.weights) as temporary:
+            save_file(state, temporary)
+
+    @classmethod
+    def load(cls, run: RunFolder, device: torch.device | None = None) -> Classifier:
+        """Load a classifier from a run folder, ready to evaluate.
+
+        Raises:
+            RunFolderError: if files are missing, broken, of another version, or do not belong
+                together.
+        """
+        run.require(run.model, run.weights)
+        facts = read_json(run.model)
+        try:
+            if facts["version"] != MODEL_VERSION:
+                raise RunFolderError(
+                    f"{run.model} is of version {facts['version']}; this Classeur reads version "
+                    f"{MODEL_VERSION}. Train the run again."
+                )
+            config = ModelConfig(**facts["model"])
+            preprocessing = Preprocessing.from_dict(facts["preprocessing"])
+            classifier = cls.create(config, facts["class_names"], preprocessing)
+            classifier.temperature = float(facts["temperature"])
+        except (KeyError, TypeError, ValueError, ConfigError, ModelError) as error:
+            raise RunFolderError(f"{run.model} is broken: {error!r}.") from error
+        _check_order(run.model, classifier.class_names)
+        classifier.load_weights(run.weights)
+        classifier.network.to(device or torch.device("cpu")).eval()
+        return classifier
+
+    def load_weights(self, path: Path) -> None:
+        """Load weights for this very network. Raises RunFolderError if they are not."""
+        try:
+            self.network.load_state_dict(load_file(path))
+        except (OSError, SafetensorError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise RunFolderError(
+                f"{path} does not hold the weights that model.json describes: {reason[:300]}."
+            ) from error
+
+
+def logits_of(
+    classifier: Classifier,
+    photos: NDArray[np.uint8],
+    indices: NDArray[np.int64],
+    batch_size: int = 128,
+) -> Iterator[torch.Tensor]:
+    """Yield the logits of the indexed photos, batch by batch, on the CPU."""
+    for start in range(0, len(indices), batch_size):
+        yield classifier.logits(np.asarray(photos[indices[start : start + batch_size]]))
+
+
+def to_device(pixels: NDArray[Any], device: torch.device) -> torch.Tensor:
+    """Copy an array to the device."""
+    return torch.from_numpy(np.ascontiguousarray(pixels)).to(device, non_blocking=True)
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Return the number of trainable parameters."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+def _check_order(source: Path, class_names: list[str]) -> None:
+    if class_names != sorted(set(class_names)):
+        raise RunFolderError(
+            f"{source} has class names that are not sorted by name, or twice the same: "
+            f"{', '.join(class_names[:10])}."
+        )

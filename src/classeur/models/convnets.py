@@ -1,0 +1,59 @@
+"""The small convolutional networks of the published student projects, from scratch."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from classeur.config import ModelConfig
+from classeur.errors import ModelError
+from classeur.models.baselines import dense_head, glorot
+from classeur.models.registry import Shape, register
+
+
+@register("conv1", "dropout")
+def conv1(shape: Shape, outputs: int, config: ModelConfig) -> nn.Module:
+    """One convolution: 32 filters 3×3 ReLU, flatten, 128 ReLU, dropout, output."""
+    channels, height, width = shape
+    if min(height, width) < 3:
+        raise ModelError(f"conv1 needs photos of at least 3×3 pixels, received {height}×{width}.")
+    features = 32 * (height - 2) * (width - 2)
+    return glorot(
+        nn.Sequential(
+            nn.Conv2d(channels, 32, 3),
+            nn.ReLU(),
+            nn.Flatten(),
+            *dense_head(features, outputs, config),
+        )
+    )
+
+
+@register("conv3", "dropout", "spatial_dropout", "normalization")
+def conv3(shape: Shape, outputs: int, config: ModelConfig) -> nn.Module:
+    """Three convolutions: 32, 64, 64 filters 3×3 ReLU, each max-pooled 2×2; 128, dropout, output.
+
+    With `normalization="batch"` each convolution is followed by batch normalisation (Ioffe and
+    Szegedy, 2015), with `spatial_dropout` each block by dropout of whole channels (Tompson et
+    al., 2015).
+    """
+    channels, height, width = shape
+    layers: list[nn.Module] = []
+    for filters in (32, 64, 64):
+        layers += _block(channels, filters, config)
+        channels, height, width = filters, (height - 2) // 2, (width - 2) // 2
+    if min(height, width) < 1:
+        raise ModelError(
+            f"conv3 needs photos of at least 22×22 pixels, received {shape[1]}×{shape[2]}. "
+            "Choose a larger size, or conv1."
+        )
+    features = channels * height * width
+    return glorot(nn.Sequential(*layers, nn.Flatten(), *dense_head(features, outputs, config)))
+
+
+def _block(channels: int, filters: int, config: ModelConfig) -> list[nn.Module]:
+    layers: list[nn.Module] = [nn.Conv2d(channels, filters, 3)]
+    if config.normalization == "batch":
+        layers.append(nn.BatchNorm2d(filters))
+    layers += [nn.ReLU(), nn.MaxPool2d(2)]
+    if config.spatial_dropout:
+        layers.append(nn.Dropout2d(config.spatial_dropout))
+    return layers

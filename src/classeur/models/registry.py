@@ -1,0 +1,111 @@
+"""Networks by name."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from torch import nn
+
+from classeur.config import ModelConfig
+from classeur.errors import ModelError, unknown
+
+Shape = tuple[int, int, int]
+Builder = Callable[[Shape, int, ModelConfig], nn.Module]
+AnyBuilder = TypeVar("AnyBuilder", bound=Builder)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered network."""
+
+    name: str
+    build: Builder
+    options: frozenset[str]
+    """The fields of ModelConfig that the network uses."""
+    description: str
+    """First line of the builder's docstring."""
+
+
+_ENTRIES: dict[str, Entry] = {}
+
+
+def register(name: str, *options: str) -> Callable[[AnyBuilder], AnyBuilder]:
+    """Register a builder `(shape, outputs, config) -> network` under a name.
+
+    Args:
+        name: the name that configs and recipes use.
+        options: the fields of ModelConfig that the network uses.
+
+    Raises:
+        ModelError: if the name is taken.
+    """
+
+    def add(build: AnyBuilder) -> AnyBuilder:
+        if name in _ENTRIES:
+            raise ModelError(
+                f'a network named "{name}" is registered already; choose another name.'
+            )
+        description = (build.__doc__ or "").strip().partition("\n")[0]
+        _ENTRIES[name] = Entry(name, build, frozenset(options), description)
+        return build
+
+    return add
+
+
+def list_models() -> list[str]:
+    """Return the names of all networks, in the order of the ladder."""
+    _load()
+    return list(_ENTRIES)
+
+
+def describe_model(name: str) -> str:
+    """Return what a network is, in one line."""
+    return _entry(name).description
+
+
+def output_units(num_classes: int) -> int:
+    """Return the width of the output layer: one (sigmoid) for two classes, else one a class."""
+    return 1 if num_classes == 2 else num_classes
+
+
+def create_model(config: ModelConfig, shape: Shape, num_classes: int) -> nn.Module:
+    """Build a network with freshly drawn weights.
+
+    Args:
+        config: the network's name and its options.
+        shape: (C, H, W) of the normalised photos.
+        num_classes: at least 2.
+
+    Returns:
+        A network (N, C, H, W) float32 -> logits (N, 1) for two classes, else (N, num_classes).
+
+    Raises:
+        ModelError: if the name is unknown, an option is not one of the network's, or the photos
+            are too small for it.
+    """
+    if num_classes < 2:
+        raise ModelError(f"a classifier needs at least two classes, received {num_classes}.")
+    entry = _entry(config.name)
+    for field in dataclasses.fields(ModelConfig):
+        changed = getattr(config, field.name) != field.default
+        if field.name != "name" and changed and field.name not in entry.options:
+            raise ModelError(
+                f"{config.name} has no option {field.name}. "
+                f"It has: {', '.join(sorted(entry.options)) or 'none'}."
+            )
+    return entry.build(shape, output_units(num_classes), config)
+
+
+def _entry(name: str) -> Entry:
+    _load()
+    if name not in _ENTRIES:
+        raise ModelError(unknown("model", name, _ENTRIES))
+    return _ENTRIES[name]
+
+
+def _load() -> None:
+    """Import the modules that register networks, in the order of the ladder."""
+    from classeur.models import baselines, convnets, resnet  # noqa: F401

@@ -1,0 +1,176 @@
+"""The files of a run folder: the one contract between the rooms.
+
+Training writes a run folder, evaluation adds its figures, report draws it, inference loads it.
+Everything in it is readable without Classeur.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from classeur.errors import RunFolderError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths of one run. Making the value touches nothing on disk."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """What was asked, complete."""
+        return self.path / "config.toml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, hardware, threads, commit, seed."""
+        return self.path / "environment.json"
+
+    @property
+    def manifest(self) -> Path:
+        """Which photo was in which split."""
+        return self.path / "manifest.csv"
+
+    @property
+    def history(self) -> Path:
+        """A row per epoch."""
+        return self.path / "history.csv"
+
+    @property
+    def weights(self) -> Path:
+        """The best weights by validation."""
+        return self.path / "model.safetensors"
+
+    @property
+    def model(self) -> Path:
+        """Architecture, class names in order, preprocessing."""
+        return self.path / "model.json"
+
+    @property
+    def state(self) -> Path:
+        """What `--resume` needs; removed when training has finished."""
+        return self.path / "state.pt"
+
+    @property
+    def training(self) -> Path:
+        """How training ended: reason, best epoch, seconds, peak memory."""
+        return self.path / "training.json"
+
+    @property
+    def predictions(self) -> Path:
+        """A row per photo of the validation and test splits."""
+        return self.path / "predictions.parquet"
+
+    @property
+    def metrics(self) -> Path:
+        """Every figure of merit, with its interval."""
+        return self.path / "metrics.json"
+
+    @property
+    def test_openings(self) -> Path:
+        """When and why the test split was read, a line each."""
+        return self.path / "test_openings.jsonl"
+
+    @property
+    def report(self) -> Path:
+        """The sheet: opens from disk."""
+        return self.path / "report.html"
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether training has finished."""
+        return self.training.is_file() and self.model.is_file()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run has its report, which is written last."""
+        return self.report.is_file() and self.metrics.is_file()
+
+    def require(self, *files: Path) -> None:
+        """Raise RunFolderError unless the folder and the given files are there."""
+        if not self.path.is_dir():
+            raise RunFolderError(
+                f"{self.path} is no run folder: it does not exist. "
+                "Expected a folder that `classeur train` or `classeur study` has written."
+            )
+        missing = [file.name for file in files if not file.is_file()]
+        if missing and not self.config.is_file():
+            inside = sorted(p.parent.name for p in self.path.glob("*/model.json"))
+            hint = f" It holds these runs: {', '.join(inside)}." if inside else ""
+            raise RunFolderError(
+                f"{self.path} is no run folder: it has no {', '.join(missing)}.{hint}"
+            )
+        if missing:
+            raise RunFolderError(
+                f"{self.path} is an unfinished run: it has no {', '.join(missing)} yet. "
+                f'Finish it with: classeur train --resume "{self.path}"'
+            )
+
+
+def now() -> str:
+    """Return the time in UTC, to the second, in ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path; when the block ends well, it takes the place of `path` at once.
+
+    A reader, or a process killed in the middle, finds the old file or the new one, never half.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in one piece. Undecodable bytes in file names come out as they were."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON, in one piece."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file. Raises RunFolderError if it is missing or no JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RunFolderError(f"{path} cannot be read as JSON: {error}.") from error
+
+
+def append_json_line(path: Path, value: Any) -> None:
+    """Add one line to a JSON-lines file."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def read_json_lines(path: Path) -> list[Any]:
+    """Read a JSON-lines file; one that does not exist has no lines."""
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,1 @@
+"""Recipe + manifest -> run folder."""

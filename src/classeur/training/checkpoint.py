@@ -1,0 +1,80 @@
+"""What a run needs to go on where it stopped: state.pt, after every epoch."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+
+from classeur.errors import RunFolderError
+from classeur.run_folder import RunFolder, replacing
+from classeur.training.history import EpochRow
+
+
+@dataclass
+class Progress:
+    """How far a run has come."""
+
+    history: list[EpochRow] = field(default_factory=list)
+    best_epoch: int = 0
+    """Epoch with the lowest validation loss; 0: none yet."""
+    best_loss: float = float("inf")
+    seconds: float = 0.0
+    """Spent in training, over all sessions."""
+    peak_memory: int = 0
+    """Largest resident set so far, in bytes, over all sessions."""
+    stopped: str = ""
+    """Why training ended; empty while it has not."""
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return len(self.history)
+
+
+def save_state(
+    run: RunFolder, network: torch.nn.Module, optimizer: torch.optim.Optimizer, progress: Progress
+) -> None:
+    """Write state.pt in one piece."""
+    state = {
+        "network": network.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "progress": asdict(progress),
+    }
+    with replacing(run.state) as temporary:
+        torch.save(state, temporary)
+
+
+def load_state(
+    run: RunFolder, network: torch.nn.Module, optimizer: torch.optim.Optimizer
+) -> Progress:
+    """Restore network and optimiser from state.pt; return the progress. No pickle is executed.
+
+    Returns a fresh progress if there is no state yet.
+
+    Raises:
+        RunFolderError: if the state is broken or of another network.
+    """
+    if not run.state.is_file():
+        return Progress()
+    try:
+        state: dict[str, Any] = torch.load(run.state, map_location="cpu", weights_only=True)
+        network.load_state_dict(state["network"])
+        optimizer.load_state_dict(state["optimizer"])
+        values = state["progress"]
+        rows = [EpochRow(**row) for row in values.pop("history")]
+        return Progress(history=rows, **values)
+    except (
+        RuntimeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        EOFError,
+        pickle.UnpicklingError,
+    ) as error:
+        raise RunFolderError(
+            f"{run.state} cannot be resumed from: {' '.join(str(error).split())[:300]}. Delete it "
+            "to train the run from the start."
+        ) from error

@@ -1,0 +1,260 @@
+"""fit -> run_epoch -> train_step."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from classeur.config import RunConfig
+from classeur.data.augment import augment, mix
+from classeur.data.reader import in_parallel
+from classeur.errors import DivergedError
+from classeur.models.baselines import Majority
+from classeur.models.classifier import Classifier, logits_of, to_device
+from classeur.models.device import autocast
+from classeur.models.preprocessing import to_unit
+from classeur.run_folder import RunFolder
+from classeur.training.checkpoint import Progress, load_state, save_state
+from classeur.training.history import EpochRow, write_history
+from classeur.training.memory import peak_memory
+from classeur.training.optimization import (
+    balanced_weights,
+    learning_rate_at,
+    loss_of,
+    make_optimizer,
+    make_targets,
+    predicted,
+)
+from classeur.training.seeding import epoch_order, seed_all
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class TrainingData:
+    """Prepared pixels and the rows of the two splits that training may see."""
+
+    photos: NDArray[np.uint8]
+    """(N, H, W, C), usually memory-mapped."""
+    labels: NDArray[np.int64]
+    """(N,)"""
+    train: NDArray[np.int64]
+    """Rows of the training split."""
+    val: NDArray[np.int64]
+    """Rows of the validation split."""
+
+
+@dataclass
+class Trainer:
+    """All that a step needs."""
+
+    classifier: Classifier
+    data: TrainingData
+    config: RunConfig
+    device: torch.device
+    number_format: str
+    optimizer: torch.optim.Optimizer
+    class_weights: torch.Tensor | None
+    deadline: float = math.inf
+    """time.monotonic() at which training has to end."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in a full epoch."""
+        return math.ceil(len(self.data.train) / self.config.training.batch_size)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the time budget is spent."""
+        return time.monotonic() >= self.deadline
+
+
+def fit(
+    classifier: Classifier, data: TrainingData, config: RunConfig, run: RunFolder, *,
+    device: torch.device, number_format: str,
+) -> Progress:  # fmt: skip
+    """Train until the epochs, the patience or the time are spent; keep the best weights.
+
+    After every epoch the run folder can be resumed. When it returns, model.safetensors holds the
+    weights of the epoch with the lowest validation loss, and the classifier has them.
+
+    Raises:
+        DivergedError: if the loss becomes NaN or infinite.
+    """
+    classifier.network.to(device)
+    if isinstance(classifier.network, Majority):
+        return _fit_majority(classifier, data, run)
+    optimizer = make_optimizer(classifier.network, config.training)
+    progress = load_state(run, classifier.network, optimizer)
+    trainer = Trainer(
+        classifier,
+        data,
+        config,
+        device,
+        number_format,
+        optimizer,
+        _class_weights(config, data, device),
+    )
+    if config.training.max_minutes:
+        left = 60 * config.training.max_minutes - progress.seconds
+        trainer.deadline = time.monotonic() + left
+    with _progress_bar(trainer, progress) as bar:
+        while not progress.stopped:
+            row = run_epoch(trainer, progress.epoch + 1, bar)
+            _note(trainer, progress, row, run)
+    classifier.load_weights(run.weights)
+    return progress
+
+
+def run_epoch(trainer: Trainer, epoch: int, bar: tqdm[Any]) -> EpochRow:
+    """Train on every photo once, in the epoch's order, then measure on the validation split."""
+    started = time.monotonic()
+    generator = seed_all(trainer.config.seed, "epoch", epoch)
+    trainer.classifier.network.train()
+    loss_sum = torch.zeros((), device=trainer.device)
+    correct = torch.zeros((), device=trainer.device)
+    seen, rate = 0, 0.0
+    for step, (pixels, labels) in enumerate(_batches(trainer, epoch)):
+        rate = _set_learning_rate(trainer, (epoch - 1) * trainer.steps_per_epoch + step)
+        loss, hits = train_step(trainer, pixels, labels, generator)
+        loss_sum += loss * len(labels)
+        correct += hits
+        seen += len(labels)
+        bar.update()
+        if step % 20 == 0:
+            _check_finite(loss_sum, epoch, rate, trainer)
+        if trainer.is_late:
+            break
+    _check_finite(loss_sum, epoch, rate, trainer)
+    val_loss, val_accuracy = validate(trainer)
+    _check_finite(torch.tensor(val_loss), epoch, rate, trainer)
+    return EpochRow(
+        epoch, float(loss_sum) / seen, float(correct) / seen, val_loss, val_accuracy, rate,
+        time.monotonic() - started,
+    )  # fmt: skip
+
+
+def train_step(
+    trainer: Trainer, pixels: torch.Tensor, labels: torch.Tensor, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Make one step; return the loss and the number of right predictions, both on the device."""
+    config, classifier = trainer.config, trainer.classifier
+    smoothing = config.training.label_smoothing
+    targets = make_targets(labels, len(classifier.class_names), smoothing)
+    photos = augment(to_unit(pixels), config.augmentation, generator)
+    photos = classifier.preprocessing.standardize(photos)
+    photos, targets = mix(photos, targets, config.augmentation, generator)
+    with autocast(trainer.device, trainer.number_format):
+        logits = classifier.network(photos)
+    loss = loss_of(logits, targets, trainer.class_weights)
+    trainer.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    trainer.optimizer.step()
+    return loss.detach(), (predicted(logits) == labels).sum()
+
+
+def validate(trainer: Trainer) -> tuple[float, float]:
+    """Return log-loss and accuracy on the validation split."""
+    data = trainer.data
+    labels = torch.from_numpy(data.labels[data.val])
+    with autocast(trainer.device, trainer.number_format):
+        logits = torch.cat(list(logits_of(trainer.classifier, data.photos, data.val)))
+    targets = make_targets(labels, len(trainer.classifier.class_names), 0.0)
+    accuracy = (predicted(logits) == labels).float().mean()
+    return float(loss_of(logits, targets)), float(accuracy)
+
+
+def _fit_majority(classifier: Classifier, data: TrainingData, run: RunFolder) -> Progress:
+    counts = np.bincount(data.labels[data.train], minlength=len(classifier.class_names))
+    network = classifier.network
+    if isinstance(network, Majority):
+        network.fit(torch.from_numpy(counts))
+    classifier.save_weights(run)
+    return Progress(stopped="nothing to train", peak_memory=peak_memory())
+
+
+def _note(trainer: Trainer, progress: Progress, row: EpochRow, run: RunFolder) -> None:
+    """Write down an epoch: first the weights if they are the best, last the state."""
+    progress.history.append(row)
+    progress.seconds += row.seconds
+    progress.peak_memory = max(progress.peak_memory, peak_memory())
+    if row.val_loss < progress.best_loss:
+        progress.best_epoch, progress.best_loss = row.epoch, row.val_loss
+        trainer.classifier.save_weights(run)
+    progress.stopped = _reason_to_stop(trainer, progress)
+    write_history(run.history, progress.history)
+    save_state(run, trainer.classifier.network, trainer.optimizer, progress)
+    log.info(
+        "epoch %d: loss %.4f, validation loss %.4f, accuracy %.4f (%.1f s)%s",
+        row.epoch, row.train_loss, row.val_loss, row.val_accuracy, row.seconds,
+        " best so far" if progress.best_epoch == row.epoch else "",
+    )  # fmt: skip
+
+
+def _reason_to_stop(trainer: Trainer, progress: Progress) -> str:
+    training = trainer.config.training
+    if trainer.is_late:
+        return f"the time budget of {training.max_minutes:g} minutes was spent"
+    if training.patience and progress.epoch - progress.best_epoch >= training.patience:
+        return f"the validation loss had not fallen for {training.patience} epochs"
+    if progress.epoch >= training.epochs:
+        return f"all {training.epochs} epochs were done"
+    return ""
+
+
+def _batches(trainer: Trainer, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield (pixels, labels) on the device; the next ones are read while a step computes."""
+    data, size = trainer.data, trainer.config.training.batch_size
+    order = epoch_order(data.train, trainer.config.seed, epoch)
+    starts = range(0, len(order), size)
+
+    def read(start: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        rows = order[start : start + size]
+        return data.photos[rows], data.labels[rows]
+
+    for pixels, labels in in_parallel(read, starts, workers=1):
+        yield to_device(pixels, trainer.device), to_device(labels, trainer.device)
+
+
+def _set_learning_rate(trainer: Trainer, step: int) -> float:
+    training = trainer.config.training
+    rate = learning_rate_at(training, step, training.epochs * trainer.steps_per_epoch)
+    for group in trainer.optimizer.param_groups:
+        group["lr"] = rate
+    return rate
+
+
+def _check_finite(loss_sum: torch.Tensor, epoch: int, rate: float, trainer: Trainer) -> None:
+    if not math.isfinite(float(loss_sum)):
+        raise DivergedError(
+            f"the loss became {float(loss_sum)} in epoch {epoch}, at learning rate {rate:.3g}. "
+            "The steps were too large for the weights: try a learning rate ten times smaller"
+            + (", or --number-format float32" if trainer.number_format == "bfloat16" else "")
+            + "."
+        )
+
+
+def _class_weights(
+    config: RunConfig, data: TrainingData, device: torch.device
+) -> torch.Tensor | None:
+    if not config.training.class_weights:
+        return None
+    labels = torch.from_numpy(data.labels[data.train])
+    return balanced_weights(labels, int(data.labels.max()) + 1).to(device)
+
+
+def _progress_bar(trainer: Trainer, progress: Progress) -> tqdm[Any]:
+    steps = trainer.steps_per_epoch
+    return tqdm(
+        desc="training", total=trainer.config.training.epochs * steps,
+        initial=progress.epoch * steps, unit=" steps", leave=False, disable=None,
+    )  # fmt: skip

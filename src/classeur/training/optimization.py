@@ -1,0 +1,80 @@
+"""Optimisers, learning-rate schedules and the loss."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from classeur.config import TrainingConfig
+
+
+def make_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+    """Return the optimiser of a config. Biases and normalisation weights do not decay."""
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(groups, config.learning_rate, momentum=0.9, nesterov=True)
+    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+    return kind(groups, config.learning_rate)
+
+
+def learning_rate_at(config: TrainingConfig, step: int, steps: int) -> float:
+    """Return the learning rate of a step, counted from 0, of so many in all.
+
+    `cosine` falls to zero (Loshchilov and Hutter, 2017). `one-cycle` rises over the first 30 % from
+    a 25th of the peak, and falls to nothing (Smith and Topin, 2018).
+    """
+    peak, progress = config.learning_rate, step / max(1, steps)
+    if config.schedule == "cosine":
+        return peak * _cosine(progress)
+    if config.schedule == "one-cycle":
+        if progress < 0.3:
+            return peak / 25 + (peak - peak / 25) * (1 - _cosine(progress / 0.3))
+        return peak * _cosine((progress - 0.3) / 0.7)
+    return peak
+
+
+def make_targets(labels: torch.Tensor, num_classes: int, smoothing: float) -> torch.Tensor:
+    """Labels (N,) -> probabilities (N, num_classes), smoothed (Szegedy et al., 2016)."""
+    targets = functional.one_hot(labels, num_classes).float()
+    return targets * (1 - smoothing) + smoothing / num_classes
+
+
+def loss_of(
+    logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return the mean cross-entropy.
+
+    Args:
+        logits: (N, 1) for two classes, else (N, num_classes).
+        targets: (N, num_classes) probabilities.
+        weights: (num_classes,) weight of each class; None: all one.
+    """
+    if logits.shape[1] == 1:
+        each = functional.binary_cross_entropy_with_logits(
+            logits[:, 0].float(), targets[:, 1], reduction="none"
+        )
+    else:
+        each = functional.cross_entropy(logits.float(), targets, reduction="none")
+    return (each if weights is None else each * (targets @ weights)).mean()
+
+
+def predicted(logits: torch.Tensor) -> torch.Tensor:
+    """Logits (N, 1) or (N, C) -> index of the most probable class, (N,)."""
+    return (logits[:, 0] > 0).long() if logits.shape[1] == 1 else logits.argmax(dim=1)
+
+
+def balanced_weights(labels: torch.Tensor, num_classes: int) -> torch.Tensor:
+    """Return the inverse frequency of each class, (num_classes,), with mean 1 over the photos."""
+    counts = torch.bincount(labels, minlength=num_classes).float()
+    return len(labels) / (num_classes * counts.clamp(min=1))
+
+
+def _cosine(progress: float) -> float:
+    return (1 + math.cos(math.pi * min(1.0, progress))) / 2
