@@ -1,0 +1,1 @@
+"""Builds a report as a value, then renders it: HTML, Markdown, figures."""

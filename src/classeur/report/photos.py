@@ -1,0 +1,80 @@
+"""Photos inside a page: small, and part of the file, so that it opens anywhere."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from classeur.data.decode import decode
+from classeur.data.reader import PhotoReader
+from classeur.errors import DataError
+
+THUMBNAIL = 160
+"""Longest side of a photo in a page, in pixels."""
+
+_SMALL = 64
+"""Photos up to this side are shown pixel by pixel."""
+
+
+@dataclass(frozen=True)
+class PhotoCard:
+    """One photo in a page, with what is said about it."""
+
+    source: str
+    """A data URI."""
+    path: str
+    label: str
+    """The given label."""
+    prediction: str = ""
+    """Empty where nothing was predicted."""
+    probability: float = 0.0
+    """Of the prediction."""
+    label_probability: float = 0.0
+    """That the network gave to the label."""
+    pixelated: bool = False
+    """Whether the photo is so small that its pixels should show."""
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the prediction is the label."""
+        return self.prediction == self.label
+
+
+class Album:
+    """Makes thumbnails of the photos below a root."""
+
+    def __init__(self, root: Path) -> None:
+        self._reader = PhotoReader(root)
+
+    def thumbnail(self, path: str, prepared: NDArray[np.uint8] | None = None) -> tuple[str, bool]:
+        """Return a data URI for a photo and whether it is to be shown pixel by pixel.
+
+        Where the file is gone or has become unreadable, the prepared pixels (H, W, C) stand in:
+        the same photo as the network saw it.
+        """
+        try:
+            image = decode(self._reader.read(path), enough=THUMBNAIL).image
+        except (DataError, OSError):
+            if prepared is None:
+                raise
+            image = Image.fromarray(prepared if prepared.shape[2] == 3 else prepared[:, :, 0])
+        return data_uri(image), max(image.size) <= _SMALL
+
+
+def data_uri(image: Image.Image) -> str:
+    """Return an image as a data URI: a small JPEG, or a PNG where pixels should show."""
+    stream = io.BytesIO()
+    if max(image.size) <= _SMALL:
+        image.save(stream, "PNG", optimize=True)
+        kind = "png"
+    else:
+        image.thumbnail((THUMBNAIL, THUMBNAIL))
+        image.convert("RGB").save(stream, "JPEG", quality=80)
+        kind = "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode()}"

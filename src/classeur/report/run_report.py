@@ -1,0 +1,133 @@
+"""The sheet of one run, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from classeur.config import RunConfig
+from classeur.data.store import Store
+from classeur.evaluation.evaluate import RunMetrics, read_metrics
+from classeur.evaluation.predictions import Predictions, read_predictions
+from classeur.models.classifier import Classifier
+from classeur.models.summary import Layer, summarize
+from classeur.report.photos import Album, PhotoCard
+from classeur.report.words import describe_fit, describe_split
+from classeur.run_folder import RunFolder, read_json, read_json_lines
+from classeur.training.history import EpochRow, read_history
+from classeur.training.recipes import RECIPES
+
+EXAMPLES = 20
+"""Test photos shown with their predictions."""
+
+MISTAKES = 12
+"""Test photos shown whose label had the smallest probability."""
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """All that a sheet shows."""
+
+    name: str
+    config: RunConfig
+    description: str
+    """Of the recipe; empty for one that is not ours."""
+    layers: list[Layer]
+    history: list[EpochRow]
+    metrics: RunMetrics
+    training: dict[str, Any]
+    """training.json: why it stopped, best epoch, seconds, peak memory."""
+    environment: dict[str, Any]
+    test_openings: list[dict[str, Any]]
+    sentences: list[str]
+    """What the figures say, in words."""
+    examples: list[PhotoCard]
+    mistakes: list[PhotoCard]
+
+
+def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunReport:
+    """Read a finished run and return its sheet.
+
+    Args:
+        run: trained and evaluated.
+        root: the folder that the manifest's paths are relative to.
+        store: its prepared photos, shown where a file is no longer there.
+    """
+    metrics = read_metrics(run)
+    config = RunConfig.from_toml(run.config)
+    history = read_history(run.history)
+    classifier = Classifier.load(run)
+    height, width, channels = classifier.preprocessing.geometry.shape
+    test = read_predictions(run.predictions).of_split("test")
+    album = _Pictures(root, store)
+    recipe = RECIPES.get(config.recipe)
+    return RunReport(
+        name=run.path.name,
+        config=config,
+        description=recipe.description if recipe else "",
+        layers=summarize(classifier.network, (channels, height, width)),
+        history=history,
+        metrics=metrics,
+        training=read_json(run.training),
+        environment=read_json(run.environment),
+        test_openings=read_json_lines(run.test_openings),
+        sentences=[
+            *describe_fit(history, metrics),
+            *describe_split(metrics.splits["test"], metrics.class_names),
+        ],
+        examples=[album.card(test, row) for row in _spread(test, EXAMPLES)],
+        mistakes=[album.card(test, row) for row in _worst(test, MISTAKES)],
+    )
+
+
+def write_run_report(run: RunFolder, root: Path, store: Store | None = None) -> RunReport:
+    """Build the sheet of a run and write report.md and report.html."""
+    from classeur.report.render import render_run
+
+    report = build_run_report(run, root, store)
+    render_run(report, run.path)
+    return report
+
+
+class _Pictures:
+    """Cards for rows of predictions."""
+
+    def __init__(self, root: Path, store: Store | None) -> None:
+        self._album = Album(root)
+        self._store = store
+        self._rows = {path: i for i, path in enumerate(store.paths())} if store else {}
+
+    def card(self, predictions: Predictions, row: int) -> PhotoCard:
+        path = predictions.paths[row]
+        prepared = None
+        if self._store is not None and path in self._rows:
+            prepared = np.asarray(self._store.photos[self._rows[path]])
+        source, pixelated = self._album.thumbnail(path, prepared)
+        label = int(predictions.labels[row])
+        return PhotoCard(
+            source,
+            path,
+            predictions.class_names[label],
+            predictions.class_names[int(predictions.predicted[row])],
+            float(predictions.confidence[row]),
+            float(predictions.probabilities[row, label]),
+            pixelated,
+        )
+
+
+def _spread(predictions: Predictions, number: int) -> list[int]:
+    """Return rows drawn at random, the same for every run on the same split, in their order."""
+    random = np.random.default_rng(0)
+    count = len(predictions.paths)
+    return sorted(random.permutation(count)[:number].tolist())
+
+
+def _worst(predictions: Predictions, number: int) -> list[int]:
+    """Return the wrong rows whose label had the smallest probability, the worst first."""
+    of_label = predictions.probabilities[np.arange(len(predictions.labels)), predictions.labels]
+    wrong = np.flatnonzero(~predictions.correct)
+    order: list[int] = wrong[np.argsort(of_label[wrong], kind="stable")][:number].tolist()
+    return order

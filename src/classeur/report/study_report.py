@@ -1,0 +1,71 @@
+"""The binder of a study, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from classeur.data.inspect import Inspection
+from classeur.evaluation.comparison import Pair
+from classeur.evaluation.evaluate import RunMetrics
+from classeur.evaluation.metrics import Figure
+from classeur.report.photos import PhotoCard
+from classeur.training.history import EpochRow
+
+
+@dataclass(frozen=True)
+class RungSheet:
+    """One rung in the comparison: the run that stands for it, and its other seeds."""
+
+    name: str
+    description: str
+    folder: str
+    """Name of the run's folder inside the study: `<folder>/report.html` is its sheet."""
+    metrics: RunMetrics
+    history: list[EpochRow]
+    epochs: int
+    best_epoch: int
+    stopped: str
+    seconds: float
+    """Spent in training."""
+    peak_memory: int
+    """In bytes."""
+    overfits: bool
+    openings: int
+    """How often the test split of this run has been read."""
+    seed_scores: list[float] = field(default_factory=list)
+    """Test accuracy of each seed, where there are several."""
+
+    @property
+    def val(self) -> Figure:
+        """Validation accuracy."""
+        return self.metrics.splits["val"].accuracy
+
+    @property
+    def test(self) -> Figure:
+        """Test accuracy."""
+        return self.metrics.splits["test"].accuracy
+
+
+@dataclass(frozen=True)
+class StudyReport:
+    """All that a binder shows."""
+
+    title: str
+    photos: str
+    """Where the photos are."""
+    settings: dict[str, Any]
+    """What the rungs share: size, colour, resize, seeds, budget."""
+    class_names: list[str]
+    splits: dict[str, dict[str, int]]
+    """split -> label -> photos."""
+    inspection: Inspection
+    samples: dict[str, list[PhotoCard]]
+    """A few photos of each class."""
+    rungs: list[RungSheet]
+    """Sorted by validation accuracy, best first."""
+    failed: dict[str, str]
+    """Run -> why it did not finish."""
+    pairs: list[Pair]
+    conclusion: list[str]
+    environment: dict[str, Any]

@@ -1,0 +1,152 @@
+"""Plain sentences about figures: each says what the data support, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from classeur.evaluation.comparison import Pair
+from classeur.evaluation.evaluate import RunMetrics
+from classeur.evaluation.metrics import Figure, Metrics
+from classeur.training.history import EpochRow
+
+GAP = 0.05
+"""Training accuracy this far above validation, with intervals apart, is called overfitting."""
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """Return 0.873 as `87.3 %`."""
+    return f"{100 * value:.{digits}f} %"
+
+
+def interval(figure: Figure) -> str:
+    """Return the 95 % interval as `85.2–89.1 %`."""
+    return f"{100 * figure.low:.1f}–{100 * figure.high:.1f} %"
+
+
+def points(figure: Figure) -> str:
+    """Return a difference as `+3.1 points (95 % interval +1.0 to +5.2)`."""
+    return (
+        f"{100 * figure.value:+.1f} points "
+        f"(95 % interval {100 * figure.low:+.1f} to {100 * figure.high:+.1f})"
+    )
+
+
+def overfits(metrics: RunMetrics) -> bool:
+    """Whether training accuracy is clearly above validation accuracy."""
+    train, val = metrics.splits["train"].accuracy, metrics.splits["val"].accuracy
+    return train.value - val.value >= GAP and train.low > val.high
+
+
+def describe_fit(history: Sequence[EpochRow], metrics: RunMetrics) -> list[str]:
+    """Say whether a run overfits, has learned nothing, or was still improving."""
+    train, val = metrics.splits["train"].accuracy, metrics.splits["val"].accuracy
+    sentences = []
+    if overfits(metrics):
+        sentences.append(
+            f"It overfits: {percent(train.value)} of the training photos are right, but only "
+            f"{percent(val.value)} of the validation photos. More photos, augmentation or dropout "
+            "may help."
+        )
+    elif history:
+        sentences.append(
+            f"No clear overfitting: {percent(train.value)} right on training photos, "
+            f"{percent(val.value)} on validation photos."
+        )
+    if history:
+        sentences += _describe_curve(history)
+    if history and _learned_nothing(metrics.splits["val"]):
+        sentences.append(
+            "It has learned nothing that shows: its validation accuracy cannot be told from that "
+            "of always answering the most frequent class."
+        )
+    return sentences
+
+
+def describe_split(metrics: Metrics, class_names: Sequence[str]) -> list[str]:
+    """Say which classes are confused most often."""
+    confused = most_confused(metrics, class_names)
+    if not confused:
+        return ["No photo was given a wrong class."]
+    label, prediction, count = confused[0]
+    support = next(row.support for row in metrics.per_class if row.label == label)
+    return [
+        f"The most frequent mistake: {label} taken for {prediction}, {count} of {support} photos."
+    ]
+
+
+def most_confused(
+    metrics: Metrics, class_names: Sequence[str], at_most: int = 5
+) -> list[tuple[str, str, int]]:
+    """Return (label, prediction, photos) of the most frequent mistakes."""
+    cells = [
+        (class_names[i], class_names[j], count)
+        for i, row in enumerate(metrics.confusion)
+        for j, count in enumerate(row)
+        if i != j and count
+    ]
+    return sorted(cells, key=lambda cell: -cell[2])[:at_most]
+
+
+def conclude(
+    chosen: str, pairs: Sequence[Pair], test: Figure, photos: int, openings: int
+) -> list[str]:
+    """Return the conclusion of a study: what was chosen, and over what it is really better.
+
+    Args:
+        chosen: the rung with the best validation accuracy.
+        pairs: all pairs of rungs on the test photos.
+        test: test accuracy of the chosen rung.
+        photos: test photos.
+        openings: how often the chosen run's test split has been read.
+    """
+    sentences = [
+        f"{chosen} had the best validation accuracy and is chosen. On {photos:,} test photos that "
+        f"chose nothing it reaches {percent(test.value)} (95 % interval {interval(test)})."
+    ]
+    mine = [_seen_from(chosen, pair) for pair in pairs if chosen in (pair.first, pair.second)]
+    better = [(other, d) for other, d, differs in mine if differs and d.value > 0]
+    worse = [(other, d) for other, d, differs in mine if differs and d.value < 0]
+    same = [(other, d) for other, d, differs in mine if not differs]
+    if better:
+        named = ", ".join(f"{other} by {points(d)}" for other, d in better)
+        sentences.append(f"It is better than {named}.")
+    if same:
+        named = ", ".join(f"{other} ({points(d)})" for other, d in same)
+        sentences.append(f"These test photos cannot tell it from {named}: indistinguishable.")
+    if worse:
+        named = ", ".join(f"{other} by {points(d)}" for other, d in worse)
+        sentences.append(f"On the test photos it is worse than {named}: validation chose badly.")
+    if openings > 1:
+        sentences.append(f"Its test split has been read {openings} times; the first score counts.")
+    return sentences
+
+
+def _describe_curve(history: Sequence[EpochRow]) -> list[str]:
+    best = min(history, key=lambda row: row.val_loss)
+    last = history[-1]
+    if best is last and len(history) > 1:
+        return [
+            "The validation loss was still falling in the last epoch: more epochs may bring more."
+        ]
+    if last.val_loss > 1.1 * best.val_loss and last.train_loss < best.train_loss:
+        return [
+            f"After epoch {best.epoch} the training loss went on falling "
+            f"({best.train_loss:.2f} to {last.train_loss:.2f}) while the validation loss rose "
+            f"({best.val_loss:.2f} to {last.val_loss:.2f}); the weights of epoch {best.epoch} "
+            "are kept."
+        ]
+    return [f"The weights of epoch {best.epoch} are kept, where the validation loss was lowest."]
+
+
+def _learned_nothing(metrics: Metrics) -> bool:
+    largest = max(row.support for row in metrics.per_class) / metrics.photos
+    return metrics.accuracy.low <= largest
+
+
+def _seen_from(name: str, pair: Pair) -> tuple[str, Figure, bool]:
+    """Return (other, difference seen from `name`, whether they differ)."""
+    difference = pair.difference
+    if pair.first == name:
+        return pair.second, difference, pair.differs
+    turned = Figure(-difference.value, -difference.high, -difference.low)
+    return pair.first, turned, pair.differs

@@ -1,0 +1,1 @@
+"""Training + evaluation + report, for one recipe or a ladder of them."""

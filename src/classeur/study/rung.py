@@ -1,0 +1,67 @@
+"""One rung, from its config to its report.
+
+A study starts this file as a process of its own, so that all memory returns when the rung is done:
+
+    python -m classeur.study.rung RUN_FOLDER STORE_FOLDER PHOTOS_ROOT
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from classeur.config import RunConfig
+from classeur.data.manifest import read_manifest
+from classeur.data.store import Store
+from classeur.errors import ClasseurError
+from classeur.evaluation.evaluate import evaluate_run
+from classeur.models.device import choose_device
+from classeur.report.run_report import write_run_report
+from classeur.run_folder import RunFolder, write_json
+from classeur.study.log import show_log
+from classeur.training.session import train_run
+
+INTERRUPTED = 130
+FAILED = 1
+
+
+def run_rung(run: RunFolder, store: Store, root: Path) -> None:
+    """Train, evaluate and report a run; each part that is done already is not done again.
+
+    Args:
+        run: a run that has been begun.
+        store: its prepared photos.
+        root: the folder of photos, for the pictures in the report.
+    """
+    if not run.is_trained:
+        train_run(run, store)
+    if not run.metrics.is_file():
+        device = choose_device(RunConfig.from_toml(run.config).training.device)
+        manifest = read_manifest(run.manifest)
+        evaluate_run(run, store.photos, manifest, reason="end of training", device=device)
+    write_run_report(run, root, store)
+
+
+def failure_file(run: RunFolder) -> Path:
+    """Return the file in which a rung that failed says why."""
+    return run.path / "failure.json"
+
+
+def main(arguments: list[str]) -> int:
+    """Run one rung; return the exit code."""
+    show_log()
+    run, store, root = RunFolder(Path(arguments[0])), Store(Path(arguments[1])), Path(arguments[2])
+    failure_file(run).unlink(missing_ok=True)
+    try:
+        run_rung(run, store, root)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (ClasseurError, OSError, MemoryError, RuntimeError) as error:
+        # RuntimeError is how torch reports memory that a device does not have.
+        write_json(failure_file(run), {"error": str(error) or type(error).__name__})
+        return FAILED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
