@@ -1,1 +1,98 @@
-"""Classeur: a folder of photos in, a binder out."""
+"""Classeur: a folder of photos in, a binder out.
+
+The same words as on the command line:
+
+    import classeur
+
+    classeur.inspect("photos")                          # what is in the folder
+    classeur.prepare("photos", to="arrays", size=150)   # decoded once, for numpy.load
+    run = classeur.train("photos", "conv3", epochs=10)  # one recipe
+    study = classeur.run_study("photos", ["dense", "conv3"], to="binder")
+    classeur.evaluate(run.path)
+    for answer in classeur.predict(run.path, ["new/1.jpg"]):
+        print(answer.path, answer.label, answer.probability)
+
+Importing the package is light: torch is loaded by the first call that needs it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from classeur.api import inspect, predict, prepare
+    from classeur.config import RunConfig
+    from classeur.data.inspect import Inspection
+    from classeur.data.store import Store
+    from classeur.errors import ClasseurError
+    from classeur.inference.predictor import Prediction, Predictor
+    from classeur.models.registry import create_model, list_models
+    from classeur.run_folder import RunFolder
+    from classeur.study.demo import demo
+    from classeur.study.score import Score, evaluate
+    from classeur.study.study import Study, run_study
+    from classeur.study.train import resume, train
+    from classeur.training.recipes import RECIPES, Recipe, get_recipe
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ClasseurError": "classeur.errors",
+    "Inspection": "classeur.data.inspect",
+    "Prediction": "classeur.inference.predictor",
+    "Predictor": "classeur.inference.predictor",
+    "RECIPES": "classeur.training.recipes",
+    "Recipe": "classeur.training.recipes",
+    "RunConfig": "classeur.config",
+    "RunFolder": "classeur.run_folder",
+    "Score": "classeur.study.score",
+    "Store": "classeur.data.store",
+    "Study": "classeur.study.study",
+    "create_model": "classeur.models.registry",
+    "demo": "classeur.study.demo",
+    "evaluate": "classeur.study.score",
+    "get_recipe": "classeur.training.recipes",
+    "inspect": "classeur.api",
+    "list_models": "classeur.models.registry",
+    "predict": "classeur.api",
+    "prepare": "classeur.api",
+    "resume": "classeur.study.train",
+    "run_study": "classeur.study.study",
+    "train": "classeur.study.train",
+}
+
+__all__ = [
+    "RECIPES",
+    "ClasseurError",
+    "Inspection",
+    "Prediction",
+    "Predictor",
+    "Recipe",
+    "RunConfig",
+    "RunFolder",
+    "Score",
+    "Store",
+    "Study",
+    "create_model",
+    "demo",
+    "evaluate",
+    "get_recipe",
+    "inspect",
+    "list_models",
+    "predict",
+    "prepare",
+    "resume",
+    "run_study",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'classeur' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -170,6 +170,11 @@ def read_json_lines(path: Path) -> list[Any]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
 
 
+def printable(path: str) -> str:
+    """Return a path as text that any file format takes: undecodable bytes become \\xNN."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

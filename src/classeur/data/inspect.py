@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +16,9 @@ from classeur.data.facts import PhotoFacts
 from classeur.data.reader import PhotoReader, in_parallel
 from classeur.data.records import Listing, Record, Unreadable, count_by
 from classeur.errors import UnreadablePhotoError
+
+SAMPLES = 8
+"""Photos of each class in a sample sheet."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,8 @@ class Inspection:
     passed_over: dict[str, int]
     unreadable: list[Unreadable]
     duplicates: list[Duplicates]
+    samples: dict[str, list[str]]
+    """Label -> paths of a few photos, drawn at random but the same on every call."""
 
     @property
     def class_names(self) -> list[str]:
@@ -176,7 +182,18 @@ def findings(
         passed_over=dict(listing.passed_over.most_common()),
         unreadable=bad,
         duplicates=_duplicates(facts),
+        samples=_samples(facts),
     )
+
+
+def _samples(facts: Sequence[PhotoFacts]) -> dict[str, list[str]]:
+    by_label: dict[str, list[str]] = defaultdict(list)
+    for fact in facts:
+        by_label[fact.label].append(fact.path)
+    return {
+        label: random.Random(label).sample(paths, min(SAMPLES, len(paths)))
+        for label, paths in sorted(by_label.items())
+    }
 
 
 def _duplicates(facts: Sequence[PhotoFacts]) -> list[Duplicates]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from classeur.errors import EvaluationError
 from classeur.evaluation.metrics import RESAMPLES, Figure
@@ -71,6 +70,8 @@ def compare(correct: Mapping[str, NDArray[np.bool_]], *, seed: int = 0) -> list[
 
 def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
     """Return the two-sided p-value of the exact McNemar test."""
+    from scipy.stats import binomtest  # slow to import, and few commands compare
+
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
     if only_first + only_second == 0:
         return 1.0

@@ -108,7 +108,9 @@ def measure(
     losses = -np.log(np.clip(of_label.astype(np.float64), _SMALLEST, 1))
     hits = _rank(probabilities, labels) < k
     cells = labels * classes + predicted
-    draws = _resample(cells, losses, hits, classes, resamples, np.random.default_rng(seed))
+    draws = _resample(
+        cells, losses, hits, classes, resamples=resamples, random=np.random.default_rng(seed)
+    )
     confusion = np.bincount(cells, minlength=classes**2).reshape(classes, classes)
     return Metrics(
         photos=count,
@@ -125,7 +127,7 @@ def measure(
 
 def _resample(
     cells: NDArray[np.int64], losses: NDArray[np.float64], hits: NDArray[np.bool_],
-    classes: int, resamples: int, random: np.random.Generator,
+    classes: int, *, resamples: int, random: np.random.Generator,
 ) -> dict[str, NDArray[np.float64]]:  # fmt: skip
     names = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "top_k")
     draws = {name: np.empty(resamples) for name in names}

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from classeur.errors import EvaluationError
-from classeur.run_folder import replacing
+from classeur.run_folder import printable, replacing
 
 _PREFIX = "probability_"
 
@@ -33,13 +33,14 @@ class Predictions:
         if len(shapes) != 1 or self.probabilities.shape[1:] != (len(self.class_names),):
             raise EvaluationError(
                 f"predictions do not fit together: {len(self.paths)} paths, {len(self.labels)} "
-                f"labels, probabilities {self.probabilities.shape}, {len(self.class_names)} classes."
+                f"labels, probabilities {self.probabilities.shape}, "
+                f"{len(self.class_names)} classes."
             )
 
     @property
     def predicted(self) -> NDArray[np.int64]:
         """(N,) index of the most probable class."""
-        return self.probabilities.argmax(axis=1)
+        return np.asarray(self.probabilities.argmax(axis=1))
 
     @property
     def correct(self) -> NDArray[np.bool_]:
@@ -98,8 +99,3 @@ def read_predictions(path: Path) -> Predictions:
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())
         raise EvaluationError(f"{path} cannot be read as predictions: {reason}.") from error
-
-
-def printable(path: str) -> str:
-    """Return a path as text that any file format takes: undecodable bytes become \\xNN."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

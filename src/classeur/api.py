@@ -1,0 +1,71 @@
+"""The Python face of the commands that have no module of their own word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from classeur.config import RunConfig, override
+
+if TYPE_CHECKING:
+    from classeur.data.inspect import Inspection
+    from classeur.data.store import Store
+    from classeur.inference.predictor import Photo, Prediction
+
+
+def inspect(photos: Path | str, **options: Any) -> Inspection:
+    """Decode every photo and return what was found: balance, sizes, unreadable files, duplicates.
+
+    Args:
+        photos: a folder of photos, or a CSV, NPZ, NPY or IDX file.
+        options: any option of `classeur.config.DataConfig`: `layout="flat"`, ….
+
+    Raises:
+        ConfigError: naming every option that is wrong.
+        DataError: if there are no photos.
+    """
+    from classeur.data.inspect import inspect_listing
+    from classeur.data.prepare import scan_as
+
+    return inspect_listing(scan_as(_config(photos, options).data))
+
+
+def prepare(photos: Path | str, *, to: Path | str, **options: Any) -> Store:
+    """Decode the photos once into arrays that `numpy.load` alone opens.
+
+    Args:
+        photos: a folder of photos, or a CSV, NPZ, NPY or IDX file.
+        to: the folder to make: photos.npy, labels.npy, class_names.json, manifest.csv, ….
+        options: any option of `DataConfig` and `PreprocessingConfig`: `size=150`, ….
+
+    Raises:
+        ConfigError: naming every option that is wrong.
+        DataError: if the photos cannot be found, read or split.
+        StoreError: if the disk is full, or `to` holds something else.
+    """
+    from classeur.data.prepare import prepare as prepare_as
+
+    config = _config(photos, options)
+    return prepare_as(config.data, config.preprocessing, Path(to))
+
+
+def predict(run: Path | str, photos: Iterable[Photo], *, top_k: int = 3) -> Iterator[Prediction]:
+    """Yield a prediction for each photo, in order; an unreadable one has its `error` set.
+
+    Args:
+        run: a finished run.
+        photos: paths, bytes of files, arrays (H, W[, C]) or Pillow images.
+        top_k: classes to name in `top`.
+
+    Raises:
+        RunFolderError: if the run is not finished.
+    """
+    from classeur.inference.predictor import Predictor
+
+    return Predictor.load(run).predict(photos, top_k=top_k)
+
+
+def _config(photos: Path | str, options: dict[str, Any]) -> RunConfig:
+    changed: RunConfig = override(RunConfig(), {"photos": str(photos), **options})
+    return changed

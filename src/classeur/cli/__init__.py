@@ -1,0 +1,1 @@
+"""Parse, build a config, one call, print, exit code. Nothing else."""

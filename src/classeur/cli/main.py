@@ -1,0 +1,118 @@
+"""The `classeur` command: finds the module of a subcommand when it is called, not before."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+import click
+
+from classeur import __version__
+from classeur.errors import ClasseurError
+
+INTERRUPTED = 130
+BUG = 70
+FAILED = 1
+
+_COMMANDS = {
+    "inspect": "What is in a folder of photos: classes, sizes, duplicates, unreadable files.",
+    "prepare": "Decode photos once into arrays that numpy.load opens.",
+    "train": "Train one recipe on a folder of photos.",
+    "evaluate": "Score a run again, on its own photos or on others.",
+    "study": "Compare several recipes on the same split: the binder.",
+    "predict": "Classify photos with a trained run.",
+    "recipes": "List the recipes that train and study know.",
+    "demo": "A study on handwritten digits, in two minutes.",
+}
+
+
+class _Commands(click.Group):
+    """Knows every command's name and one line; imports a command only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"classeur.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in _COMMANDS:
+            from classeur.errors import unknown
+
+            raise click.UsageError(unknown("command", args[0], _COMMANDS), ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="classeur %(version)s")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("-q", "--quiet", is_flag=True, help="Show results and errors only.")
+def classeur(debug: bool, quiet: bool) -> None:  # noqa: ARG001
+    """A folder of photos in, a binder out.
+
+    Compares the standard ways of classifying photos on one and the same split.
+    Start with:  classeur study PHOTOS
+    """
+    if quiet:
+        os.environ["TQDM_DISABLE"] = "1"
+        os.environ["CLASSEUR_QUIET"] = "1"
+
+
+def main() -> None:
+    """Run the command line; errors become one line on stderr and an exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    debug = "--debug" in sys.argv[1:]
+    try:
+        code = classeur(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        code = INTERRUPTED
+    except ClasseurError as error:
+        if debug:
+            raise
+        click.echo(f"error: {error}", err=True)
+        code = FAILED
+    except BrokenPipeError:
+        # Whoever read our output has gone; writing on would only fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = FAILED
+    except OSError as error:
+        if debug:
+            raise
+        click.echo(
+            f"error: {error.strerror or error}: {error.filename or ''}".rstrip(": "), err=True
+        )
+        code = FAILED
+    except Exception as error:
+        if debug:
+            raise
+        kind = type(error).__name__
+        click.echo(
+            f"error: this is a bug in Classeur: {kind}: {error}. "
+            "Please report it with what `classeur --debug …` prints.",
+            err=True,
+        )
+        code = BUG
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> Any:  # noqa: ARG001
+    """Treat a request to end like Ctrl-C: what is done so far stays usable."""
+    raise KeyboardInterrupt

@@ -1,0 +1,100 @@
+"""Command-line options made from the config dataclasses: one source for names, types and help."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import functools
+import itertools
+import re
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from classeur import config
+from classeur.config import (
+    AugmentationConfig,
+    DataConfig,
+    ModelConfig,
+    PreprocessingConfig,
+    Section,
+    TrainingConfig,
+)
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+DATA = (DataConfig,)
+PIXELS = (DataConfig, PreprocessingConfig)
+ALL = (DataConfig, PreprocessingConfig, ModelConfig, AugmentationConfig, TrainingConfig)
+
+_SKIPPED = {"photos", "name"}
+_CONSTANT = re.compile(r"\b[A-Z]{4,}(?:_[A-Z]+)*\b")
+
+
+class CommaList(click.ParamType[tuple[str, ...]]):
+    """a,b,c -> ("a", "b", "c")."""
+
+    name = "a,b,…"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:  # noqa: ARG002
+        """Split at commas, without empty parts."""
+        if isinstance(value, tuple):
+            return value
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def config_options(sections: tuple[type[Section], ...]) -> Callable[[Command], Command]:
+    """Add an option for every field of the sections; one that is not given is None.
+
+    The command gets them all together, as keyword arguments by the fields' names.
+    """
+
+    def add(command: Command) -> Command:
+        for section in reversed(sections):
+            hints = typing.get_type_hints(section)
+            for field in reversed(dataclasses.fields(section)):  # type: ignore[arg-type]
+                if field.name not in _SKIPPED:
+                    option = _option(section, field, hints[field.name])
+                    command = option(command)
+        return command
+
+    return add
+
+
+def _option(section: type[Section], field: Any, kind: Any) -> Callable[[Any], Any]:
+    name = f"--{field.name.replace('_', '-')}"
+    text = _docs(section.__name__)[field.name].replace("`", "")
+    if kind is bool:
+        return click.option(name, field.name, is_flag=True, default=None, help=text)
+    is_list = typing.get_origin(kind) is tuple
+    default = "" if field.default in ("", (), 0) else f" [default: {field.default}]"
+    # A recipe brings its own values; the config's defaults would only mislead.
+    shown = default if section in (DataConfig, PreprocessingConfig) else ""
+    return click.option(
+        name,
+        field.name,
+        type=CommaList() if is_list else kind,
+        metavar=None if is_list else {int: "N", float: "X", str: "TEXT"}[kind],
+        help=text + shown,
+    )
+
+
+@functools.cache
+def _docs(section: str) -> dict[str, str]:
+    """Return field -> the string below it in config.py."""
+    tree = ast.parse(Path(config.__file__).read_text(encoding="utf-8"))
+    body = next(n.body for n in tree.body if isinstance(n, ast.ClassDef) and n.name == section)
+    docs = {}
+    for field, below in itertools.pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr):
+            text = " ".join(str(ast.literal_eval(below.value)).split())
+            docs[ast.unparse(field.target)] = _CONSTANT.sub(_spelled_out, text)
+    return docs
+
+
+def _spelled_out(match: re.Match[str]) -> str:
+    """LAYOUTS -> the layouts."""
+    return ", ".join(getattr(config, match[0]))

@@ -1,0 +1,71 @@
+"""classeur predict RUN PATH…"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+UNREADABLE = 3
+_SHOWN = 24
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("paths", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write .csv, .jsonl or .parquet instead of CSV to the terminal.",
+)
+@click.option(
+    "--figure", type=click.Path(path_type=Path), metavar="FILE", help="Draw photos as .png."
+)
+@click.option(
+    "--top-k", type=click.IntRange(1), default=3, show_default=True, help="Classes to name."
+)
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, mps or auto.")
+def command(
+    run: Path, paths: tuple[Path, ...], output: Path | None, figure: Path | None, top_k: int,
+    device: str,
+) -> None:  # fmt: skip
+    """Classify photos, or all photos in folders, with a trained run.
+
+    A photo that cannot be read is a row with its error; the exit code is then 3.
+    """
+    from tqdm import tqdm
+
+    from classeur.inference.output import check_output, write_csv, write_predictions
+    from classeur.inference.predictor import Prediction, Predictor, find_photos
+    from classeur.models.device import choose_device
+
+    if output is not None:
+        check_output(output)
+    predictor = Predictor.load(run, str(choose_device(device)))
+    photos = find_photos(paths)
+    top_k = min(top_k, len(predictor.class_names))
+    bar = tqdm(photos, "predicting", unit=" photos", leave=False, disable=None)
+    answers = predictor.predict(bar, top_k=top_k)
+    written = (
+        write_csv(answers, sys.stdout, top_k)
+        if output is None
+        else write_predictions(answers, output, top_k)
+    )
+    shown: list[Prediction] = []
+    total, unreadable = 0, 0
+    for answer in written:
+        total += 1
+        unreadable += bool(answer.error)
+        if figure is not None and len(shown) < _SHOWN:
+            shown.append(answer)
+    if figure is not None:
+        from classeur.report.grid import draw_grid
+
+        draw_grid(shown, figure)
+    read = total - unreadable
+    click.echo(f"{read:,} photos classified, {unreadable:,} could not be read", err=True)
+    if unreadable:
+        raise SystemExit(UNREADABLE)

@@ -1,0 +1,60 @@
+"""classeur study PHOTOS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from classeur.cli.options import ALL, CommaList, config_options
+
+
+@click.command()
+@click.argument("photos", type=click.Path(path_type=Path))
+@click.option(
+    "--rungs",
+    type=CommaList(),
+    default="majority,dense,conv3,conv3-augmented,resnet-small",
+    show_default=True,
+    help="Recipes to compare; see: classeur recipes.",
+)
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path),
+    default=Path("binder"),
+    show_default=True,
+    help="The study's folder. Called again, it goes on where it stopped.",
+)
+@click.option(
+    "--seeds", type=int, default=1, show_default=True, metavar="K", help="Trainings of each rung."
+)
+@click.option(
+    "--budget",
+    type=float,
+    default=0.0,
+    metavar="MINUTES",
+    help="Of training for the whole study, shared out evenly.",
+)
+@click.option("--seed", type=int, metavar="N", help="The first seed. [default: 0]")
+@config_options(ALL)
+def command(
+    photos: Path, rungs: tuple[str, ...], to: Path, seeds: int, budget: float, **options: Any
+) -> None:
+    """Compare several recipes on the same split, and write the binder.
+
+    Options of training and augmentation, if given, hold for all rungs.
+    """
+    from classeur.cli.show import show_study, start_log
+    from classeur.study.study import run_study
+
+    start_log()
+    given = {name: value for name, value in options.items() if value is not None}
+    study = run_study(photos, rungs, to=to, seeds=seeds, budget=budget, **given)
+    click.echo(show_study(study.report))
+    click.echo(f"\nbinder: {study.binder}")
+    click.echo(f'predict with the best: classeur predict "{study.best.path}" PHOTOS')
+    if study.report.failed:
+        for name, reason in study.report.failed.items():
+            click.echo(f"failed: {name}: {reason}", err=True)
+        raise SystemExit(1)

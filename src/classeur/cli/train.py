@@ -1,0 +1,47 @@
+"""classeur train PHOTOS --recipe NAME."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from classeur.cli.options import ALL, config_options
+
+
+@click.command()
+@click.argument("photos", type=click.Path(path_type=Path), required=False)
+@click.option("--recipe", default="conv3", show_default=True, help="See: classeur recipes.")
+@click.option(
+    "--to", type=click.Path(path_type=Path), help="The run folder to make. [default: runs/RECIPE]"
+)
+@click.option(
+    "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a stopped run."
+)
+@click.option("--seed", type=int, metavar="N", help="Of weights, order, augmentation, dropout.")
+@config_options(ALL)
+def command(
+    photos: Path | None, recipe: str, to: Path | None, resume: Path | None, **options: Any
+) -> None:
+    """Train one recipe on a folder of photos, score it, and write its report."""
+    if (photos is None) == (resume is None):
+        raise click.UsageError("give either PHOTOS or --resume RUN.")
+    changed = [f"--{k.replace('_', '-')}" for k, v in options.items() if v is not None]
+    if resume is not None and (changed or to is not None):
+        raise click.UsageError(
+            f"a run is resumed as it was begun: leave out {', '.join(changed or ['--to'])}."
+        )
+    from classeur.cli.show import show_metrics, start_log
+    from classeur.evaluation.evaluate import read_metrics
+    from classeur.study.train import resume as resume_run
+    from classeur.study.train import train
+
+    start_log()
+    run = (
+        resume_run(resume)
+        if photos is None and resume is not None
+        else train(photos or "", recipe, to=to, **options)
+    )
+    click.echo(f"test split of {run.path}: {show_metrics(read_metrics(run).splits['test'])}")
+    click.echo(f"\nreport: {run.report}")

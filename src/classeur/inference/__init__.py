@@ -1,0 +1,1 @@
+"""Run folder -> answers. Never imports training."""

@@ -1,0 +1,100 @@
+"""Predictions as CSV, JSON lines or Parquet; written as they come, and in one piece."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, TextIO
+
+from classeur.errors import InferenceError
+from classeur.inference.predictor import Prediction
+from classeur.run_folder import printable, replacing
+
+FORMATS = (".csv", ".jsonl", ".parquet")
+_CHUNK = 10_000
+
+
+def check_output(path: Path) -> None:
+    """Raise InferenceError unless the ending is known and the folder is there."""
+    if path.suffix.lower() not in FORMATS:
+        raise InferenceError(f"{path} ends in no known format. Expected {', '.join(FORMATS)}.")
+    if not path.parent.is_dir():
+        raise InferenceError(f"{path.parent} is no folder; make it first, or choose another.")
+
+
+def write_predictions(
+    predictions: Iterable[Prediction], path: Path, top_k: int
+) -> Iterator[Prediction]:
+    """Write predictions to a file and pass each one on; the file appears when all are there.
+
+    Raises:
+        InferenceError: if the ending is not one of `FORMATS`, or the file cannot be written.
+    """
+    check_output(path)
+    try:
+        with replacing(path) as temporary:
+            if path.suffix.lower() == ".parquet":
+                yield from _parquet(predictions, temporary, top_k)
+            else:
+                with temporary.open("w", encoding="utf-8", newline="") as file:
+                    kind = write_csv if path.suffix.lower() == ".csv" else _jsonl
+                    yield from kind(predictions, file, top_k)
+    except OSError as error:
+        raise InferenceError(f"cannot write {path}: {error.strerror or error}.") from error
+
+
+def write_csv(predictions: Iterable[Prediction], file: TextIO, top_k: int) -> Iterator[Prediction]:
+    """Write a header and a row a photo; pass each prediction on."""
+    writer: Any = None
+    for prediction in predictions:
+        row = _row(prediction, top_k)
+        if writer is None:
+            writer = csv.DictWriter(file, list(row), lineterminator="\n")
+            writer.writeheader()
+        writer.writerow(row)
+        yield prediction
+
+
+def _jsonl(predictions: Iterable[Prediction], file: TextIO, top_k: int) -> Iterator[Prediction]:
+    for prediction in predictions:
+        row = {
+            "path": printable(prediction.path),
+            "label": prediction.label or None,
+            "probability": prediction.probability if prediction.label else None,
+            "top": [{"label": name, "probability": p} for name, p in prediction.top[:top_k]],
+            "error": prediction.error or None,
+        }
+        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        yield prediction
+
+
+def _parquet(predictions: Iterable[Prediction], path: Path, top_k: int) -> Iterator[Prediction]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    fields = [("path", pa.string()), ("label", pa.string()), ("probability", pa.float64())]
+    for rank in range(2, top_k + 1):
+        fields += [(f"label_{rank}", pa.string()), (f"probability_{rank}", pa.float64())]
+    schema = pa.schema([*fields, ("error", pa.string())])
+    remaining = iter(predictions)
+    with pq.ParquetWriter(path, schema) as writer:
+        while chunk := list(islice(remaining, _CHUNK)):
+            rows = [{k: v if v != "" else None for k, v in _row(p, top_k).items()} for p in chunk]
+            writer.write_table(pa.Table.from_pylist(rows, schema))
+            yield from chunk
+
+
+def _row(prediction: Prediction, top_k: int) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "path": printable(prediction.path),
+        "label": prediction.label,
+        "probability": round(prediction.probability, 6) if prediction.label else "",
+    }
+    for rank in range(2, top_k + 1):
+        there = rank <= len(prediction.top)
+        row[f"label_{rank}"] = prediction.top[rank - 1][0] if there else ""
+        row[f"probability_{rank}"] = round(prediction.top[rank - 1][1], 6) if there else ""
+    return {**row, "error": prediction.error}

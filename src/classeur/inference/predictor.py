@@ -1,0 +1,148 @@
+"""A trained run, ready to classify photos it has never seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from classeur.data.folders import walk_photos
+from classeur.data.reader import MAX_BYTES, in_parallel
+from classeur.data.records import Listing
+from classeur.errors import InferenceError, UnreadablePhotoError
+from classeur.models.classifier import Classifier
+from classeur.run_folder import RunFolder
+
+Content = bytes | NDArray[Any] | Image.Image
+Photo = Path | str | Content | Callable[[], Content]
+"""A path, what a file holds, or a function that reads it when its turn comes."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the network says of one photo, or why it cannot."""
+
+    path: str
+    """As given; empty for photos that have none."""
+    label: str = ""
+    """The most probable class; empty if there is an error."""
+    probability: float = 0.0
+    """Of the label."""
+    top: tuple[tuple[str, float], ...] = ()
+    """(class, probability) of the k most probable, best first."""
+    error: str = ""
+    """Why the photo cannot be read; empty if it can."""
+
+
+class Predictor:
+    """Classifies photos with the preprocessing that the run was trained with."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self.classifier = classifier
+
+    @classmethod
+    def load(cls, run: Path | str, device: str = "cpu") -> Predictor:
+        """Load a run folder.
+
+        Raises:
+            RunFolderError: if it is not a finished run.
+        """
+        return cls(Classifier.load(RunFolder(Path(run)), torch.device(device)))
+
+    @property
+    def class_names(self) -> list[str]:
+        """The classes, in the order of the probabilities."""
+        return self.classifier.class_names
+
+    def predict(
+        self, photos: Iterable[Photo], *, top_k: int = 3, batch_size: int = 32
+    ) -> Iterator[Prediction]:
+        """Yield a prediction for each photo, in order, with bounded memory.
+
+        Args:
+            photos: paths, bytes of files, arrays (H, W[, C]), Pillow images, or functions that
+                return one of the last three.
+            top_k: classes to name in `top`.
+            batch_size: photos for each pass through the network.
+        """
+        for path, row, error in self.rows(photos, batch_size=batch_size):
+            if row is None:
+                yield Prediction(path, error=error)
+            else:
+                yield self._prediction(path, row, top_k)
+
+    def rows(
+        self, photos: Iterable[Photo], *, batch_size: int = 32
+    ) -> Iterator[tuple[str, NDArray[np.float32] | None, str]]:
+        """Yield (path, probabilities (num_classes,) or None, error) for each photo, in order."""
+        opened = in_parallel(self._open, photos)
+        while batch := list(islice(opened, batch_size)):
+            pixels = [pixels for _, pixels, _ in batch if pixels is not None]
+            rows = iter(self.probabilities(np.stack(pixels)) if pixels else ())
+            for path, there, error in batch:
+                yield path, None if there is None else next(rows), error
+
+    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Prepared pixels (N, H, W, C) uint8 -> probabilities (N, num_classes)."""
+        return self.classifier.probabilities(self.classifier.logits(pixels))
+
+    def _prediction(self, path: str, row: NDArray[np.float32], top_k: int) -> Prediction:
+        order = np.argsort(-row, kind="stable")[: max(1, top_k)]
+        top = tuple((self.class_names[i], float(row[i])) for i in order)
+        return Prediction(path, top[0][0], top[0][1], top[:top_k])
+
+    def _open(self, photo: Photo) -> tuple[str, NDArray[np.uint8] | None, str]:
+        path = str(photo) if isinstance(photo, (str, Path)) else ""
+        try:
+            content = _content(photo)
+            pixels, _ = self.classifier.preprocessing.open(content)
+        except UnreadablePhotoError as error:
+            return path, None, str(error)
+        return path, pixels, ""
+
+
+def find_photos(paths: Sequence[Path | str]) -> list[Path]:
+    """Return the photos at the paths: a file as it is, a folder with all photos below it.
+
+    Raises:
+        InferenceError: if a path is not there, or there are no photos at all.
+    """
+    missing = [str(path) for path in paths if not Path(path).exists()]
+    if missing:
+        raise InferenceError(
+            f"{', '.join(missing)} {'does' if len(missing) == 1 else 'do'} not exist. Expected "
+            "photos or folders of photos."
+        )
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            found += [path / name for name in walk_photos(path, Listing(path, ""))]
+        else:
+            found.append(path)
+    if not found:
+        raise InferenceError(f"no photos in {', '.join(map(str, paths))}.")
+    return found
+
+
+def _content(photo: Photo) -> Content:
+    if isinstance(photo, (str, Path)):
+        return _read(Path(photo))
+    return photo() if callable(photo) else photo
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if not path.is_file():
+            raise UnreadablePhotoError("is no file" if path.exists() else "does not exist")
+        if path.stat().st_size > MAX_BYTES:
+            raise UnreadablePhotoError(f"is larger than {MAX_BYTES >> 30} GiB")
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadablePhotoError(f"cannot be read: {error.strerror or error}") from error

@@ -1,0 +1,63 @@
+"""Photos with their predictions as one picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from classeur.data.decode import decode
+from classeur.errors import InferenceError, UnreadablePhotoError
+from classeur.inference.predictor import Prediction
+
+COLUMNS = 6
+
+
+def draw_grid(predictions: Sequence[Prediction], path: Path) -> None:
+    """Draw photos with label and probability; one that cannot be read has its reason instead.
+
+    Raises:
+        InferenceError: if the picture cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    columns = min(COLUMNS, max(1, len(predictions)))
+    rows = math.ceil(len(predictions) / columns)
+    figure = Figure(figsize=(2.2 * columns, 2.6 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, prediction in zip(axes.flat, predictions, strict=False):
+        name = Path(prediction.path).name
+        axis.set_title(_title(prediction), fontsize=9)
+        axis.text(0.5, -0.02, _short(name), fontsize=7, ha="center", va="top", color="0.4",
+                  transform=axis.transAxes)  # fmt: skip
+        if prediction.error:
+            axis.text(0.5, 0.5, _wrapped(prediction.error), fontsize=8, ha="center", va="center",
+                      transform=axis.transAxes)  # fmt: skip
+            continue
+        try:
+            axis.imshow(decode(Path(prediction.path).read_bytes(), enough=200).image)
+        except (OSError, UnreadablePhotoError) as error:  # gone since it was classified
+            axis.text(0.5, 0.5, _wrapped(str(error)), fontsize=8, ha="center", va="center")
+    try:
+        figure.savefig(path, dpi=120)
+    except (OSError, ValueError) as error:
+        raise InferenceError(f"cannot draw {path}: {error}.") from error
+
+
+def _title(prediction: Prediction) -> str:
+    if prediction.error:
+        return "cannot be read"
+    return f"{_short(prediction.label)}  {100 * prediction.probability:.0f} %"
+
+
+def _short(text: str, at_most: int = 24) -> str:
+    text = text.replace("$", r"\$")  # matplotlib would set it as mathematics
+    return text if len(text) <= at_most else f"{text[: at_most - 1]}…"
+
+
+def _wrapped(text: str) -> str:
+    import textwrap
+
+    return "\n".join(textwrap.wrap(text.replace("$", r"\$"), 20))

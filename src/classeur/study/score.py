@@ -1,0 +1,98 @@
+"""Score a finished run again: on its own splits, or on other labelled photos."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from classeur.data.manifest import read_manifest
+from classeur.data.reader import PhotoReader
+from classeur.data.records import Unreadable
+from classeur.data.scan import scan
+from classeur.errors import EvaluationError, did_you_mean
+from classeur.evaluation.evaluate import measure_predictions, predict_rows, record_opening
+from classeur.evaluation.metrics import Metrics
+from classeur.evaluation.predictions import Predictions
+from classeur.inference.predictor import Predictor
+from classeur.models.classifier import Classifier
+from classeur.run_folder import RunFolder
+from classeur.study.train import store_of
+
+
+@dataclass(frozen=True)
+class Score:
+    """Figures of merit of a run on some photos."""
+
+    metrics: Metrics
+    predictions: Predictions
+    unreadable: list[Unreadable]
+    """Files left out of every figure, and why."""
+    openings: int = 0
+    """How often the run's test split has been read, this time included; 0 for other photos."""
+
+
+def evaluate(
+    run: Path | str, data: Path | str | None = None, *, split: str = "test", layout: str = "auto"
+) -> Score:
+    """Score a run.
+
+    Args:
+        run: a finished run.
+        data: labelled photos in any layout. None: the run's own, in `split`.
+        split: `train`, `val` or `test`. Reading the test split is recorded in the run.
+        layout: of `data`, as for `scan`.
+
+    Raises:
+        EvaluationError: if the photos have classes that the run does not know.
+        RunFolderError: if the run is not finished.
+        DataError: if the photos are gone, have changed or cannot be read.
+    """
+    folder = RunFolder(Path(run))
+    if data is not None:
+        return _evaluate_on(folder, data, layout)
+    classifier = Classifier.load(folder)
+    store, _ = store_of(folder)
+    manifest = read_manifest(folder.manifest)
+    rows = manifest.indices(split)
+    openings = record_opening(folder, "evaluate", len(rows)) if split == "test" else 0
+    predictions = predict_rows(classifier, store.photos, manifest, rows)
+    return Score(measure_predictions(predictions), predictions, [], openings)
+
+
+def _evaluate_on(run: RunFolder, data: Path | str, layout: str) -> Score:
+    predictor = Predictor.load(run.path)
+    listing = scan(data, layout=layout)
+    _check_classes(listing.labels(), predictor.class_names)
+    reader = PhotoReader(listing.root)
+    contents = (functools.partial(reader.read, record.path) for record in listing.records)
+    records, rows, unreadable = [], [], list(listing.unreadable)
+    for record, (_, row, error) in zip(listing.records, predictor.rows(contents), strict=True):
+        if row is None:
+            unreadable.append(Unreadable(record.path, error))
+        else:
+            records.append(record)
+            rows.append(row)
+    if not records:
+        raise EvaluationError(f"none of the photos at {data} can be read.")
+    index = {name: i for i, name in enumerate(predictor.class_names)}
+    predictions = Predictions(
+        [record.path for record in records],
+        [record.split for record in records],
+        np.array([index[record.label] for record in records], np.int64),
+        np.stack(rows),
+        predictor.class_names,
+    )
+    return Score(measure_predictions(predictions), predictions, unreadable)
+
+
+def _check_classes(labels: Sequence[str], class_names: Sequence[str]) -> None:
+    strangers = [label for label in labels if label not in class_names]
+    if strangers:
+        raise EvaluationError(
+            f"the run does not know the classes {', '.join(strangers)}. "
+            f"It knows: {', '.join(class_names)}.{did_you_mean(strangers[0], class_names)}"
+        )

@@ -1,0 +1,260 @@
+"""A ladder of recipes on one split, in order and resumable, and the binder that compares them."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from classeur.config import RunConfig
+from classeur.data.manifest import read_manifest
+from classeur.errors import ConfigError, StudyError
+from classeur.report.binder import build_study_report, write_study_report
+from classeur.report.study_report import StudyReport
+from classeur.run_folder import RunFolder, read_json, write_json, write_text
+from classeur.study.material import Material, gather
+from classeur.study.rung import INTERRUPTED, failure_file
+from classeur.study.train import configure, settled
+from classeur.training.session import begin_run
+
+log = logging.getLogger(__name__)
+
+DEFAULT_RUNGS = ("majority", "dense", "conv3", "conv3-augmented", "resnet-small")
+
+
+@dataclass(frozen=True)
+class Study:
+    """A finished study."""
+
+    folder: Path
+    report: StudyReport
+
+    @property
+    def binder(self) -> Path:
+        """The page to open."""
+        return self.folder / "index.html"
+
+    @property
+    def best(self) -> RunFolder:
+        """The run that validation chose."""
+        return RunFolder(self.folder / self.report.rungs[0].folder)
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One rung with one seed."""
+
+    rung: str
+    run: RunFolder
+    config: RunConfig
+
+
+def run_study(
+    photos: Path | str,
+    rungs: Sequence[str] = DEFAULT_RUNGS,
+    *,
+    to: Path | str = "binder",
+    seeds: int = 1,
+    budget: float = 0.0,
+    **options: Any,
+) -> Study:
+    """Train several recipes on the same split and write the binder that compares them.
+
+    Each rung runs in a process of its own. Called again with the same arguments it skips what is
+    finished, goes on with what was interrupted, and tries again what failed.
+
+    Args:
+        photos: a folder of photos, or a CSV, NPZ, NPY or IDX file.
+        rungs: recipe names, in any order.
+        to: the study's folder.
+        seeds: trainings of each rung, with the seeds 0, 1, ….
+        budget: minutes of training for the whole study, shared out evenly. 0: no limit.
+        options: any option of `classeur.config` by its name, for all rungs: `epochs=10`, ….
+
+    Raises:
+        ConfigError: naming every option that is wrong.
+        DataError: if the photos cannot be found, read or split.
+        StudyError: if `to` holds another study, or no rung finishes.
+    """
+    configs = _configs(photos, rungs, seeds, budget, options)
+    folder = Path(to)
+    first = configs[0]
+    material = gather(first.data, first.preprocessing)
+    planned = [
+        PlannedRun(
+            config.recipe, RunFolder(folder / _name(config, seeds)), settled(config, material)
+        )
+        for config in configs
+    ]
+    _begin(folder, material, planned)
+    failed = _run_all(planned, material)
+    finished: dict[str, list[RunFolder]] = {}
+    for item in planned:
+        if item.run.is_finished:
+            finished.setdefault(item.rung, []).append(item.run)
+    if not finished:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
+        raise StudyError(f"no rung finished. {reasons}")
+    root = Path(material.root)
+    report = build_study_report(
+        root.name,
+        root,
+        settings=_settings(planned, seeds, budget),
+        manifest=material.manifest,
+        inspection=material.inspection,
+        runs=finished,
+        failed=failed,
+    )
+    write_study_report(report, folder)
+    return Study(folder, report)
+
+
+def _configs(
+    photos: Path | str, rungs: Sequence[str], seeds: int, budget: float, options: dict[str, Any]
+) -> list[RunConfig]:
+    """Return a config for each rung and seed; raise ConfigError with all that is wrong."""
+    problems = [
+        f"{name} must be at least {least}, received {value}."
+        for name, value, least in (("seeds", seeds, 1), ("budget", budget, 0))
+        if not value >= least
+    ]
+    if not rungs:
+        problems.append("rungs must name at least one recipe.")
+    twice = sorted({name for name in rungs if list(rungs).count(name) > 1})
+    if twice:
+        problems.append(f"rungs names {', '.join(twice)} twice.")
+    training = sum(name != "majority" for name in rungs) * seeds
+    if budget > 0 and training:
+        options = {**options, "max_minutes": budget / training}
+    configs = []
+    for rung in rungs:
+        for seed in range(max(1, seeds)):
+            try:
+                own = {k: v for k, v in options.items() if rung != "majority" or k != "epochs"}
+                configs.append(
+                    configure(rung, photos, **{**own, "seed": own.get("seed", 0) + seed})
+                )
+            except ConfigError as error:
+                problems += [p for p in error.problems if p not in problems]
+    if problems:
+        raise ConfigError(problems)
+    return configs
+
+
+def _begin(folder: Path, material: Material, planned: Sequence[PlannedRun]) -> None:
+    """Write what the study shares; refuse a folder that holds another study."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudyError(f"cannot write the study at {folder}: {error.strerror}.") from error
+    manifest = folder / "manifest.csv"
+    if manifest.is_file() and read_manifest(manifest).rows != material.manifest.rows:
+        raise StudyError(
+            f"{folder} holds a study of other photos, or of another split. Choose another folder "
+            "with --to, or delete this one."
+        )
+    for item in planned:
+        if item.run.config.is_file():
+            _check_same(item)
+    material.manifest.write(manifest)
+    write_json(folder / "inspection.json", material.inspection.to_dict())
+    first = planned[0].config
+    shared = {
+        "rungs": sorted({item.rung for item in planned}),
+        "seeds": sorted({item.config.seed for item in planned}),
+        "data": dataclasses.asdict(first.data),
+        "preprocessing": dataclasses.asdict(first.preprocessing),
+    }
+    write_text(folder / "study.toml", tomli_w.dumps(shared))
+
+
+def _check_same(item: PlannedRun) -> None:
+    """Raise StudyError if a run of that name was asked for with other options."""
+    before, now = RunConfig.from_toml(item.run.config), item.config
+    changes = [
+        f"{section}.{name} was {value!r}, now {new!r}"
+        for section, name, value, new in _differences(before, now)
+    ]
+    if changes:
+        raise StudyError(
+            f"{item.run.path} was begun with other options: {'; '.join(changes)}. Choose another "
+            "folder with --to, or delete this run."
+        )
+
+
+def _differences(before: RunConfig, now: RunConfig) -> Iterator[tuple[str, str, object, object]]:
+    old, new = dataclasses.asdict(before), dataclasses.asdict(now)
+    for section in ("preprocessing", "model", "augmentation", "training"):
+        for name, value in old[section].items():
+            if value != new[section][name]:
+                yield section, name, value, new[section][name]
+    if before.seed != now.seed:
+        yield "run", "seed", before.seed, now.seed
+
+
+def _run_all(planned: Sequence[PlannedRun], material: Material) -> dict[str, str]:
+    """Run what is not finished; return run -> reason for those that failed."""
+    failed: dict[str, str] = {}
+    for number, item in enumerate(planned, 1):
+        name = item.run.path.name
+        if item.run.is_finished:
+            log.info("[%d/%d] %s: finished before", number, len(planned), name)
+            continue
+        log.info("[%d/%d] %s", number, len(planned), name)
+        begin_run(item.run, item.config, material.manifest)
+        reason = _in_own_process(item.run, material)
+        if reason:
+            log.info("%s failed: %s", name, reason)
+            failed[name] = reason
+    return failed
+
+
+def _in_own_process(run: RunFolder, material: Material) -> str:
+    """Run a rung as a process; return why it failed, or ''."""
+    command = [sys.executable, "-m", "classeur.study.rung"]
+    command += [str(run.path), str(material.store.path), material.root]
+    process = subprocess.Popen(command)
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        process.wait()  # the terminal has interrupted it as well: let it end in order
+        raise
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
+    if code == 0:
+        return ""
+    if failure_file(run).is_file():
+        return str(read_json(failure_file(run))["error"])
+    if code < 0:
+        return f"its process was killed by signal {-code}" + (
+            "; the machine may have run out of memory" if code == -9 else ""
+        )
+    return f"its process ended with exit code {code}; its messages are above"
+
+
+def _name(config: RunConfig, seeds: int) -> str:
+    return config.recipe if seeds == 1 else f"{config.recipe}-seed{config.seed}"
+
+
+def _settings(planned: Sequence[PlannedRun], seeds: int, budget: float) -> dict[str, Any]:
+    """Return what the rungs share, for the binder."""
+    config = planned[0].config
+    data = dataclasses.asdict(config.data)
+    default = dataclasses.asdict(type(config.data)())
+    return {
+        **{k: v for k, v in data.items() if k != "photos" and v != default[k]},
+        "size": config.preprocessing.size,
+        "color": config.preprocessing.color,
+        "resize": config.preprocessing.resize,
+        "split_seed": config.data.split_seed,
+        "seeds": seeds,
+        "epochs at most": max(item.config.training.epochs for item in planned),
+        "budget": f"{budget:g} minutes" if budget else "none",
+    }
