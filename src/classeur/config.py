@@ -28,7 +28,7 @@ class Section:
     """A group of options. Subclasses are frozen dataclasses and yield their problems."""
 
     def __post_init__(self) -> None:
-        problems = list(self._type_problems()) or list(self.problems())
+        problems = self._type_problems() or list(self.problems())
         if problems:
             raise ConfigError(problems)
 
@@ -36,11 +36,19 @@ class Section:
         """Yield a sentence for every option whose value cannot be right."""
         yield from ()
 
-    def _type_problems(self) -> Iterator[str]:
+    def _type_problems(self) -> list[str]:
+        """Return the problems with values of a wrong type and, if there are any, all others."""
+        problems: list[str] = []
+        right: dict[str, Any] = {}
         for name, expected in typing.get_type_hints(type(self)).items():
             value = getattr(self, name)
-            if not _is_a(value, expected):
-                yield f"{name} must be {_type_name(expected)}, received {value!r}."
+            if _is_a(value, expected):
+                right[name] = value
+            else:
+                problems.append(f"{name} must be {_type_name(expected)}, received {value!r}.")
+        if problems:
+            _replaced(type(self)(), right, problems)
+        return problems
 
     def at_least(self, minimum: float, *names: str) -> Iterator[str]:
         """Yield a problem for each named option below `minimum`."""
@@ -55,6 +63,14 @@ class Section:
                 yield (
                     f"{name} must be at least {low:g} and below {high:g}, "
                     f"received {getattr(self, name)!r}."
+                )
+
+    def within(self, low: float, high: float, *names: str) -> Iterator[str]:
+        """Yield a problem for each named option outside [low, high]."""
+        for name in names:
+            if not low <= getattr(self, name) <= high:
+                yield (
+                    f"{name} must be from {low:g} to {high:g}, received {getattr(self, name)!r}."
                 )
 
     def one_of(self, choices: tuple[str, ...], name: str) -> Iterator[str]:
@@ -167,9 +183,9 @@ class AugmentationConfig(Section):
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for every option whose value cannot be right."""
-        yield from self.between(0, 1.0001, "flip", "erasing")
+        yield from self.within(0, 1, "flip", "erasing")
         yield from self.between(0, 1, "zoom", "shift", "brightness", "contrast", "saturation")
-        yield from self.between(0, 180.0001, "rotation")
+        yield from self.within(0, 180, "rotation")
         yield from self.between(0, 80, "shear")
         yield from self.at_least(0, "mixup", "cutmix")
 
@@ -250,8 +266,8 @@ class RunConfig(Section):
     def from_toml(cls, path: Path) -> Self:
         """Read a config. Raises ConfigError if the file is missing, no TOML, or wrong."""
         try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            values = tomllib.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+        except (OSError, tomllib.TOMLDecodeError) as error:
             raise ConfigError([f"{path} cannot be read as TOML: {error}."]) from error
         return cls.from_mapping(values)
 
@@ -263,24 +279,29 @@ def override(section: Section, changes: Mapping[str, Any]) -> Any:
     Raises ConfigError with every unknown option and impossible value.
     """
     remaining = {name: value for name, value in changes.items() if value is not None}
-    nested: dict[str, Any] = {}
     problems: list[str] = []
-    own = {f.name for f in dataclasses.fields(section)}  # type: ignore[arg-type]
-    for name in own:
-        value = getattr(section, name)
-        if isinstance(value, Section):
-            mine = {f.name for f in dataclasses.fields(value)}  # type: ignore[arg-type]
-            taken = {key: remaining.pop(key) for key in list(remaining) if key in mine}
-            try:
-                nested[name] = dataclasses.replace(value, **taken)  # type: ignore[type-var]
-            except ConfigError as error:
-                problems += error.problems
-    unknown_names = [key for key in remaining if key not in own]
-    everything = own | {key for name in nested for key in vars(nested[name])}
-    problems += [f'unknown option "{k}".{did_you_mean(k, everything)}' for k in unknown_names]
+    own = vars(section)
+    nested = {name: value for name, value in own.items() if isinstance(value, Section)}
+    known = [*own, *(key for value in nested.values() for key in vars(value))]
+    for name, value in nested.items():
+        taken = {key: remaining.pop(key) for key in list(remaining) if key in vars(value)}
+        nested[name] = _replaced(value, taken, problems)
+    for key in [key for key in remaining if key not in own]:
+        problems.append(f'unknown option "{key}".{did_you_mean(key, known)}')
+        del remaining[key]
+    changed = _replaced(section, nested | remaining, problems)
     if problems:
         raise ConfigError(problems)
-    return dataclasses.replace(section, **nested, **remaining)  # type: ignore[type-var]
+    return changed
+
+
+def _replaced(section: Section, changes: Mapping[str, Any], problems: list[str]) -> Section:
+    """Return the section with the changes; if they cannot be, as it is, adding the problems."""
+    try:
+        return dataclasses.replace(section, **changes)  # type: ignore[type-var]
+    except ConfigError as error:
+        problems += error.problems
+        return section
 
 
 def _build(kind: type[Section], values: Mapping[str, Any], where: str) -> Section:

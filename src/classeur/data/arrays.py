@@ -135,12 +135,16 @@ def _pairs(found: Mapping[str, NDArray[Any]], root: Path) -> Iterator[tuple[str,
     """Yield (split, photos, labels) for every pair that matches."""
     sides: dict[str, dict[tuple[str, str], str]] = {"photos": {}, "labels": {}}
     for name, array in found.items():
-        words = re.split(r"[^a-z0-9]+", _bare(name).lower())
-        split = next((s for s in map(split_of, words) if s), "")
+        if _holds_class_names(name, array):
+            continue
+        words = _words(_bare(name))
+        # Of archives side by side, the file's name tells the splits apart: train.npz and test.npz.
+        archive = name.rpartition("#")[0]
+        split = next((s for s in map(split_of, [*words, *_words(archive)]) if s), "")
         kinds = {"photos": _PHOTOS & set(words), "labels": _LABELS & set(words)}
         rest = " ".join(
-            w for w in words if w not in _PHOTOS | _LABELS and split_of(w) is None and w != "ubyte"
-            and not w.startswith("idx")
+            [w for w in words if w not in _PHOTOS | _LABELS and split_of(w) is None and w != "ubyte"
+            and not w.startswith("idx")] + [archive]
         )  # fmt: skip
         if (kinds["labels"] and array.ndim == 1) or (
             kinds["labels"] and array.ndim == 2 and array.shape[1] == 1
@@ -162,6 +166,17 @@ def _pairs(found: Mapping[str, NDArray[Any]], root: Path) -> Iterator[tuple[str,
     yield from pairs
 
 
+def _words(name: str) -> list[str]:
+    return re.split(r"[^a-z0-9]+", name.lower())
+
+
+def _holds_class_names(name: str, array: NDArray[Any]) -> bool:
+    """Whether an array holds a name for each label, rather than a label for each photo."""
+    if _bare(name).lower() not in ("class_names", "names", "classes"):
+        return False
+    return array.dtype.kind == "U" and array.ndim == 1
+
+
 def _bare(name: str) -> str:
     """Return the words of an array's name, without the file's ending."""
     if "#" in name:
@@ -172,14 +187,14 @@ def _bare(name: str) -> str:
 def _class_names(root: Path, found: Mapping[str, NDArray[Any]]) -> list[str]:
     """Return the names of the labels 0, 1, …: from the data, a file beside it, or its folder."""
     for name, array in found.items():
-        if _bare(name).lower() in ("class_names", "names", "classes") and array.dtype.kind == "U":
+        if _holds_class_names(name, array):
             return [str(item) for item in array]
     as_json, as_text = root / "class_names.json", root / "class_names.txt"
     try:
         if as_json.is_file():
             return [str(item) for item in json.loads(as_json.read_text(encoding="utf-8"))]
         if as_text.is_file():
-            return as_text.read_text(encoding="utf-8").split("\n")
+            return as_text.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError, TypeError) as error:
         raise DataError(f"{root} has class names that cannot be read: {error}.") from error
     idx = any(_IDX.match(name) for name in found)
@@ -190,15 +205,20 @@ def _class_names(root: Path, found: Mapping[str, NDArray[Any]]) -> list[str]:
 
 def _named(labels: NDArray[Any], names: list[str], source: str) -> list[str]:
     flat = labels.reshape(-1)
-    if flat.dtype.kind in "US":
+    if flat.dtype.kind == "S":
+        flat = np.char.decode(flat, "utf-8", "surrogateescape")
+    if flat.dtype.kind == "U":
         return [str(label) for label in flat]
     if flat.dtype.kind == "f" and np.all(flat == np.floor(flat)):
         flat = flat.astype(np.int64)
     if flat.dtype.kind not in "iub":
         raise DataError(f"{source} holds {flat.dtype} labels; expected whole numbers or texts.")
     numbers = flat.astype(np.int64)
-    top = int(numbers.max(initial=0))
-    if names and (top >= len(names) or int(numbers.min(initial=0)) < 0):
-        raise DataError(f"{source} has the label {top}, but there are {len(names)} class names.")
+    low, top = int(numbers.min(initial=0)), int(numbers.max(initial=0))
+    if names and (low < 0 or top >= len(names)):
+        raise DataError(
+            f"{source} has the label {low if low < 0 else top}, but there are {len(names)} class "
+            f"names, for the labels 0 to {len(names) - 1}."
+        )
     digits = len(str(top))
     return [names[n] if names else str(n).zfill(digits) for n in numbers.tolist()]

@@ -17,13 +17,15 @@ from PIL import Image, UnidentifiedImageError
 
 from classeur.errors import UnreadablePhotoError
 
-DECODER_VERSION = 1
+DECODER_VERSION = 2
 """Part of every store's key: raise it when the same bytes decode to other pixels."""
 
 MAX_PIXELS = 100_000_000
 """Largest picture that is decoded, in pixels after the reduced scale of a JPEG."""
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF")
+"""What Pillow may open. Its JPEG reader also opens MPO, which has no entry of its own."""
+
 SUFFIXES = frozenset(
     [
         ".jpg",
@@ -48,6 +50,9 @@ Color = Literal["rgb", "grey"]
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 _ORIENTATION = 0x0112  # EXIF tag 274
+_BITS = 258  # TIFF tags
+_SAMPLE_FORMAT = 339
+_GREY = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"})
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -125,7 +130,7 @@ def peek(photo: bytes | NDArray[np.generic]) -> tuple[int, bool]:
         return min(photo.shape[:2]), photo.ndim == 2 or photo.shape[2] == 1
     try:
         with Image.open(io.BytesIO(photo), formats=FORMATS) as image:
-            return min(image.size), image.mode in ("1", "L", "LA") or image.mode.startswith("I")
+            return min(image.size), image.mode in _GREY
     except Exception as error:  # as in decode
         raise UnreadablePhotoError(f"is broken: {_one_line(error)}") from error
 
@@ -187,14 +192,28 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 def _eight_bit(image: Image.Image) -> Image.Image:
     """Scale 16-bit, 32-bit and floating-point grey to 8 bits over the full range of the type."""
-    values = np.asarray(image)
-    if image.mode == "I" and values.size:
-        # Pillow also opens 16-bit files in this mode; a true 32-bit photo exceeds their range.
-        wide = int(values.max()) > np.iinfo(np.uint16).max
-        if int(values.min()) < 0:
-            raise UnreadablePhotoError(f"has negative pixels (from {int(values.min())})")
-        values = values.astype(np.uint32 if wide else np.uint16)
-    return Image.fromarray(_scaled(values))
+    return Image.fromarray(_scaled(_fractions(image) if image.mode == "I" else np.asarray(image)))
+
+
+def _fractions(image: Image.Image) -> NDArray[np.float64]:
+    """Scale Pillow's mode I to 0..1.
+
+    Pillow opens signed 16-bit and all 32-bit TIFFs in this mode, as signed 32-bit integers; their
+    tags say which they were. 16-bit photos are also kept in 32 bits: true 32-bit ones exceed them.
+    """
+    tags = getattr(image, "tag_v2", {})
+    unsigned = bool(tags) and tags.get(_SAMPLE_FORMAT, (1,))[0] == 1
+    values = np.asarray(image).astype(np.int64)
+    if unsigned:
+        values &= 0xFFFFFFFF
+    low, high = int(values.min()), int(values.max())
+    if low < 0:
+        raise UnreadablePhotoError(f"has negative pixels (from {low})")
+    if tags.get(_BITS, (32,))[0] == 16:
+        return values / 0x7FFF
+    if high <= 0xFFFF:
+        return values / 0xFFFF
+    return values / (0xFFFFFFFF if unsigned else 0x7FFFFFFF)
 
 
 def _scaled(values: NDArray[np.generic]) -> NDArray[np.uint8]:

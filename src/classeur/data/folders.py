@@ -30,7 +30,7 @@ def recognise(folder: Path) -> str | None:
         return "flat"
     if inside:
         return "class-folders"
-    if any(_is_photo(file.name) for file in _files(folder)):
+    if any(map(_is_photo, _files(folder))):
         return "flat"
     return None
 
@@ -45,7 +45,8 @@ def list_folders(root: Path, layout: str, label_from: str = "") -> Listing:
     elif layout == "split-folders":
         _take_splits(listing, _unwrapped(root))
     else:
-        _take_classes(listing, _unwrapped(root), "")
+        folder = _unwrapped(root)
+        _take_classes(listing, folder, "", _labels(_subfolders(folder)))
     return listing
 
 
@@ -69,62 +70,66 @@ def walk_photos(folder: Path, listing: Listing) -> Iterator[str]:
     Symbolic links are followed, a link to one of its own parents is not. What is passed over is
     counted, and a folder that may not be read is a finding.
     """
-    yield from _walk(folder, listing, ())
+    above = {*folder.absolute().parents, *folder.resolve().parents}
+    yield from _walk(folder, listing, tuple(_identity(parent.stat()) for parent in above))
 
 
 def _walk(folder: Path, listing: Listing, parents: tuple[tuple[int, int], ...]) -> Iterator[str]:
     try:
-        here = folder.stat()
+        here = _identity(folder.stat())
         entries = sorted(os.scandir(folder), key=lambda entry: natural(entry.name))
     except OSError as error:
         reason = f"folder cannot be read: {error.strerror}"
         listing.unreadable.append(Unreadable(_relative(folder, listing.root), reason))
         return
-    identity = (here.st_dev, here.st_ino)
-    if identity in parents:
+    if here in parents:
         listing.passed_over["links to a folder they lie in"] += 1
         return
     for entry in entries:
         if _is_hidden(entry.name):
             listing.passed_over["hidden or system files"] += 1
-        elif entry.is_dir():
-            yield from _walk(Path(entry.path), listing, (*parents, identity))
-        elif _is_photo(entry.name):
-            if _is_special(entry):
-                listing.passed_over["no regular files"] += 1
-            else:
-                yield _relative(Path(entry.path), listing.root)
+        elif _is_folder(entry):
+            yield from _walk(Path(entry.path), listing, (*parents, here))
+        elif not _is_photo(entry.name):
+            listing.passed_over[_non_photo(entry.name)] += 1
+        elif _is_special(entry):
+            listing.passed_over["no regular files"] += 1
         else:
-            suffix = Path(entry.name).suffix.lower() or "no ending"
-            listing.passed_over[f"non-photos ({suffix})"] += 1
+            yield _relative(Path(entry.path), listing.root)
 
 
-def _take_classes(listing: Listing, folder: Path, split: str) -> None:
-    subfolders = _subfolders(folder)
-    names = Counter(class_name(sub.name) for sub in subfolders)
-    for sub in subfolders:
-        short = class_name(sub.name)
-        # Two wnids may share a name (ImageNet has two cranes): then both keep theirs.
-        label = short if names[short] == 1 else unicodedata.normalize("NFC", sub.name)
+def _take_classes(listing: Listing, folder: Path, split: str, labels: dict[str, str]) -> None:
+    for sub in _subfolders(folder):
         for path in walk_photos(sub, listing):
-            listing.records.append(Record(path, label, split))
-    for file in _files(folder):
-        kind = "photos outside any class folder" if _is_photo(file.name) else "other files"
-        listing.passed_over["hidden or system files" if _is_hidden(file.name) else kind] += 1
+            listing.records.append(Record(path, labels[sub.name], split))
+    _count_files(listing, folder, "photos outside any class folder")
+
+
+def _labels(folders: list[Path]) -> dict[str, str]:
+    """Return the label of each class folder by its name.
+
+    Two wnids may share a name (ImageNet has two cranes): then both keep theirs.
+    """
+    whole = {sub.name: unicodedata.normalize("NFC", sub.name).strip() for sub in folders}
+    times = Counter(class_name(name) for name in set(whole.values()))
+    return {
+        folder: class_name(name) if times[class_name(name)] == 1 else name
+        for folder, name in whole.items()
+    }
 
 
 def _take_splits(listing: Listing, root: Path) -> None:
-    for sub in _subfolders(root):
-        split = split_of(sub.name)
+    splits = [(sub, _unwrapped(sub), split_of(sub.name)) for sub in _subfolders(root)]
+    labels = _labels([c for _, inner, split in splits if split for c in _subfolders(inner)])
+    for sub, inner, split in splits:
         if split is None:
-            outside = sum(1 for _ in walk_photos(sub, Listing(listing.root, "")))
-            listing.passed_over["photos outside the split folders"] += outside
-            continue
-        inner = _unwrapped(sub)
-        if _subfolders(inner):
-            _take_classes(listing, inner, split)
+            for _ in walk_photos(sub, Listing(listing.root, "")):
+                listing.passed_over["photos outside the split folders"] += 1
+        elif _subfolders(inner):
+            _take_classes(listing, inner, split, labels)
         else:
             _take_flat(listing, inner, split, "")
+    _count_files(listing, root, "photos outside the split folders")
     if not any(record.split == "train" for record in listing.records):
         raise DataError(
             f"{root} has no training folder with labelled photos; expected a folder named train, "
@@ -132,9 +137,9 @@ def _take_splits(listing: Listing, root: Path) -> None:
             f"Found: {', '.join(sub.name for sub in _subfolders(root)) or 'no folders'}."
         )
     folders_of = {(r.split, r.label) for r in listing.records}
-    labels = {label for _, label in folders_of}
+    everywhere = {label for _, label in folders_of}
     for split in sorted({split for split, _ in folders_of} - {"train"}):
-        extra = sorted(label for label in labels if (split, label) in folders_of
+        extra = sorted(label for label in everywhere if (split, label) in folders_of
                        and ("train", label) not in folders_of)  # fmt: skip
         if extra:
             raise DataError(
@@ -183,7 +188,7 @@ def _are_splits(folders: list[Path]) -> bool:
 
 def _flat_labels(folder: Path) -> set[str]:
     """Return the labels in the names of the photos that lie in a folder itself."""
-    photos = [file.name for file in _files(folder) if _is_photo(file.name)]
+    photos = filter(_is_photo, _files(folder))
     labels = {_label_in_name(PurePosixPath(name), None) for name in photos}
     return {label for label in labels if label} if None not in labels else set()
 
@@ -195,10 +200,10 @@ def _unwrapped(folder: Path) -> Path:
     """
     while True:
         inside = _subfolders(folder)
-        if len(inside) != 1 or any(_is_photo(file.name) for file in _files(folder)):
+        if len(inside) != 1 or any(map(_is_photo, _files(folder))):
             return folder
         deeper = _subfolders(inside[0])
-        flat = any(_is_photo(file.name) for file in _files(inside[0]))
+        flat = any(map(_is_photo, _files(inside[0])))
         same_again = split_of(inside[0].name) is not None
         if (
             (flat and not same_again)
@@ -219,12 +224,42 @@ def _has_photo(folder: Path) -> bool:
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    found = [p for p in folder.iterdir() if not _is_hidden(p.name) and p.is_dir()]
-    return sorted(found, key=lambda path: natural(path.name))
+    found = [entry for entry in _entries(folder) if not _is_hidden(entry.name)]
+    return [Path(entry.path) for entry in found if _is_folder(entry)]
 
 
-def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if not path.is_dir()]
+def _files(folder: Path) -> list[str]:
+    return [entry.name for entry in _entries(folder) if not _is_folder(entry)]
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """Return what is in a folder; nothing if it may not be read, which is for the walk to say."""
+    try:
+        return sorted(os.scandir(folder), key=lambda entry: natural(entry.name))
+    except OSError:
+        return []
+
+
+def _count_files(listing: Listing, folder: Path, photos: str) -> None:
+    """Count the files that lie in a folder itself, beside the folders that were taken."""
+    for name in _files(folder):
+        kind = "hidden or system files" if _is_hidden(name) else _non_photo(name)
+        listing.passed_over[photos if _is_photo(name) else kind] += 1
+
+
+def _non_photo(name: str) -> str:
+    return f"non-photos ({PurePosixPath(name).suffix.lower() or 'no ending'})"
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return (status.st_dev, status.st_ino)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a link that goes round in circles: reading it gives the reason
 
 
 def _is_hidden(name: str) -> bool:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 from classeur.config import DataConfig, PreprocessingConfig
-from classeur.data.facts import PhotoFacts
+from classeur.data.facts import PhotoFacts, read_unreadable, write_unreadable
 from classeur.data.geometry import suggest_geometry
 from classeur.data.manifest import Manifest, read_manifest, select
 from classeur.data.records import Listing
 from classeur.data.scan import scan
 from classeur.data.split import split
 from classeur.data.store import Store, build_store
+from classeur.run_folder import write_json
 
 
 def scan_as(config: DataConfig) -> Listing:
@@ -38,9 +38,10 @@ def scan_as(config: DataConfig) -> Listing:
 
 
 def split_as(config: DataConfig, facts: list[PhotoFacts]) -> Manifest:
-    """Split photos as a config says; with a manifest, as it does."""
+    """Split photos as a config says; with a manifest, as it does. In the order of `facts`."""
     if config.manifest:
-        return read_manifest(Path(config.manifest))
+        rows = {row.path: row for row in read_manifest(Path(config.manifest)).rows}
+        return Manifest([rows[fact.path] for fact in facts])
     return split(facts, val=config.val, test=config.test, seed=config.split_seed)
 
 
@@ -63,8 +64,9 @@ def prepare(config: DataConfig, preprocessing: PreprocessingConfig, to: Path) ->
         manifest = split_as(config, facts)
         indices = {label: index for index, label in enumerate(manifest.class_names)}
         np.save(folder / "labels.npy", np.array([indices[f.label] for f in facts], np.int64))
-        names = json.dumps(manifest.class_names, ensure_ascii=False, indent=2)
-        (folder / "class_names.json").write_text(names + "\n", encoding="utf-8")
+        write_json(folder / "class_names.json", manifest.class_names)
         manifest.write(folder / "manifest.csv")
+        decoding = read_unreadable(folder / "unreadable.csv")
+        write_unreadable(folder / "unreadable.csv", [*listing.unreadable, *decoding])
 
     return build_store(listing, geometry, to, add=add)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -40,7 +41,10 @@ class PhotoReader:
             with self._lock:
                 return self._arrays.read(path)
         try:
-            if file.stat().st_size > MAX_BYTES:
+            status = file.stat()
+            if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+                raise UnreadablePhotoError("is no regular file")
+            if status.st_size > MAX_BYTES:
                 raise UnreadablePhotoError(f"is larger than {MAX_BYTES >> 30} GiB")
             return file.read_bytes()
         except OSError as error:

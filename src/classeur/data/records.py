@@ -15,7 +15,7 @@ SPLIT_NAMES = {
     "val": "val", "valid": "val", "validation": "val", "val_set": "val", "valid_set": "val",
     "validation_set": "val", "dev": "val",
     "test": "test", "testing": "test", "test_set": "test", "testing_set": "test",
-    "testset": "test", "t10k": "test",
+    "testset": "test", "test1": "test", "t10k": "test",
 }  # fmt: skip
 """The names people give to the splits."""
 

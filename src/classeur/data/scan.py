@@ -75,7 +75,7 @@ def _limit(listing: Listing, number: int, seed: int) -> None:
     kept: set[str] = set()
     for (split, label), records in cells.items():
         # Drawn, not the first N: neighbours by name are often neighbours in time.
-        draw = random.Random(f"{seed}/{split}/{label}")
+        draw = random.Random(f"{seed}/{split}/{label}".encode("utf-8", "surrogateescape"))
         chosen = draw.sample(records, number) if len(records) > number else records
         kept |= {record.path for record in chosen}
     _keep(listing, [r for r in listing.records if r.path in kept], "photos over the limit")

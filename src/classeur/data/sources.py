@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from classeur.data import arrays, folders, tables
@@ -27,21 +28,16 @@ def list_photos(photos: Path | str, layout: str = "auto", label_from: str = "") 
         The records sorted by path in natural order (cat.2 before cat.10).
 
     Raises:
-        DataError: if the path does not exist, has no photos, or does not fit the layout.
+        DataError: if the path does not exist, may not be read, has no photos, or does not fit the
+            layout.
     """
     path = Path(photos).expanduser()
     if not path.exists():
         raise DataError(f"{path} does not exist. Expected a folder of photos.")
-    if label_from:
-        layout = "flat"
-    if layout == "auto":
-        layout = _recognise(path)
-    if layout == "table":
-        listing = tables.list_table(path if path.is_file() else _only_table(path))
-    elif layout in ("idx", "arrays"):
-        listing = arrays.list_arrays(path, layout)
-    else:
-        listing = folders.list_folders(path, layout, label_from)
+    try:
+        listing = _listed(path, "flat" if label_from else layout, label_from)
+    except OSError as error:
+        raise DataError(f"{error.filename or path} cannot be read: {error.strerror}.") from error
     if not listing.records:
         passed = ", ".join(f"{n} {why}" for why, n in listing.passed_over.most_common())
         found = f" Passed over: {passed}." if passed else ""
@@ -49,6 +45,18 @@ def list_photos(photos: Path | str, layout: str = "auto", label_from: str = "") 
     listing.records.sort(key=lambda record: folders.natural(record.path))
     listing.unreadable.sort(key=lambda item: folders.natural(item.path))
     return listing
+
+
+def _listed(path: Path, layout: str, label_from: str) -> Listing:
+    if path.is_dir():
+        os.scandir(path).close()  # a folder that may not be read is an error before it looks empty
+    if layout == "auto":
+        layout = _recognise(path)
+    if layout == "table":
+        return tables.list_table(path if path.is_file() else _only_table(path))
+    if layout in ("idx", "arrays"):
+        return arrays.list_arrays(path, layout)
+    return folders.list_folders(path, layout, label_from)
 
 
 def _recognise(path: Path) -> str:

@@ -15,6 +15,7 @@ own name can be trusted.
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -152,10 +153,9 @@ def build_store(
     with _staging(to) as folder:
         facts, unreadable = _write_photos(listing, geometry, folder, workers)
         if not facts:
-            reason = (
-                f" The first: {unreadable[0].path} {unreadable[0].reason}." if unreadable else ""
-            )
-            raise DataError(f"none of the {len(listing.records)} photos can be read.{reason}")
+            bad = [*listing.unreadable, *unreadable]
+            reason = f" The first: {bad[0].path} {bad[0].reason}." if bad else ""
+            raise DataError(f"none of the {len(bad)} photos can be read.{reason}")
         facts = settle_content(facts, PhotoReader(listing.root), geometry.color)
         write_facts(folder / "facts.csv", facts)
         write_unreadable(folder / "unreadable.csv", unreadable)
@@ -238,7 +238,7 @@ def _staging(to: Path) -> Iterator[Path]:
 
 def _remove_stale(to: Path) -> None:
     """Remove what a killed process left of the same store."""
-    for left in to.parent.glob(f".{to.name}.*.partial"):
+    for left in to.parent.glob(f".{glob.escape(to.name)}.*.partial"):
         pid = left.name.removeprefix(f".{to.name}.").partition("-")[0]
         if pid.isdigit() and not _is_alive(int(pid)):
             shutil.rmtree(left, ignore_errors=True)

@@ -26,45 +26,47 @@ def is_table(path: Path) -> bool:
 
 def tables_in(folder: Path) -> list[Path]:
     """Return the tables of a folder whose header names a path and a label."""
-    found = []
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and is_table(path):
-            with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-                columns = _columns(next(csv.reader(file, delimiter=_delimiter(path)), []))
-            if {"path", "label"} <= set(columns):
-                found.append(path)
-    return found
+    tables = [path for path in sorted(folder.iterdir()) if path.is_file() and is_table(path)]
+    return [table for table in tables if {"path", "label"} <= set(_header(table))]
 
 
 def list_table(table: Path) -> Listing:
     """List the photos of a table. Paths are relative to the table's folder, or absolute.
 
     Raises:
-        DataError: if a column is missing, or rows lack a path or label or name an unknown split.
+        DataError: if a column is missing, or rows lack a path or label, name an unknown split or
+            contradict each other.
     """
     rows = list(_rows(table))
-    folder = table.parent.absolute()
+    folder = Path(os.path.normpath(table.parent.absolute()))
     absolute = [os.path.normpath(folder / row["path"]) for row in rows]
     inside = all(Path(path).is_relative_to(folder) for path in absolute)
     # The root is the table's folder, or, for photos elsewhere, the deepest folder above them all.
     root = folder if inside else Path(os.path.commonpath([os.path.dirname(p) for p in absolute]))  # noqa: PTH120
     listing = Listing(root, "table")
-    seen: dict[str, str] = {}
+    seen: dict[str, Record] = {}
     for path, row in zip(absolute, rows, strict=True):
         relative = Path(path).relative_to(root).as_posix()
+        record = Record(relative, row["label"], row["split"], row["group"])
         if relative in seen:
-            if seen[relative] != row["label"]:
-                raise DataError(
-                    f'{table} gives {row["path"]} two labels, "{seen[relative]}" and '
-                    f'"{row["label"]}". Keep one row for each photo.'
-                )
+            _check_repeated(table, row["path"], seen[relative], record)
             listing.passed_over["rows that repeat a photo"] += 1
         elif Path(path).suffix.lower() not in SUFFIXES:
             listing.passed_over[f"non-photos ({Path(path).suffix.lower() or 'no ending'})"] += 1
         else:
-            seen[relative] = row["label"]
-            listing.records.append(Record(relative, row["label"], row["split"], row["group"]))
+            seen[relative] = record
+            listing.records.append(record)
     return listing
+
+
+def _check_repeated(table: Path, path: str, first: Record, again: Record) -> None:
+    for what in ("label", "split", "group"):
+        one, other = getattr(first, what), getattr(again, what)
+        if one != other:
+            raise DataError(
+                f'{table} gives {path} two {what}s, "{one}" and "{other}". '
+                "Keep one row for each photo."
+            )
 
 
 def _rows(table: Path) -> Iterator[dict[str, str]]:
@@ -100,6 +102,14 @@ def _row(table: Path, line: int, columns: dict[str, int], cells: list[str]) -> d
             )
         row["split"] = split
     return row
+
+
+def _header(table: Path) -> dict[str, int]:
+    with table.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        try:
+            return _columns(next(csv.reader(file, delimiter=_delimiter(table)), []))
+        except csv.Error:  # whatever it is, it is no table of photos
+            return {}
 
 
 def _columns(header: list[str]) -> dict[str, int]:
