@@ -6,6 +6,7 @@ Everything in it is readable without Classeur.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import tempfile
@@ -94,6 +95,24 @@ class RunFolder:
     def is_finished(self) -> bool:
         """Whether the run has its report, which is written last."""
         return self.report.is_file() and self.metrics.is_file()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out of the run while the block lasts.
+
+        The lock goes with the process, however it ends; the empty file that carries it stays.
+
+        Raises:
+            RunFolderError: if another process is at work on the run.
+        """
+        with (self.path / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RunFolderError(
+                    f"another process is at work on {self.path}. Wait for it, or end it first."
+                ) from error
+            yield
 
     def require(self, *files: Path) -> None:
         """Raise RunFolderError unless the folder and the given files are there."""

@@ -7,6 +7,9 @@ A study starts this file as a process of its own, so that all memory returns whe
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import signal
 import sys
 from pathlib import Path
 
@@ -23,6 +26,7 @@ from classeur.training.session import train_run
 
 INTERRUPTED = 130
 FAILED = 1
+_PR_SET_PDEATHSIG = 1
 
 
 def run_rung(run: RunFolder, store: Store, root: Path) -> None:
@@ -33,13 +37,14 @@ def run_rung(run: RunFolder, store: Store, root: Path) -> None:
         store: its prepared photos.
         root: the folder of photos, for the pictures in the report.
     """
-    if not run.is_trained:
-        train_run(run, store)
-    if not run.metrics.is_file():
-        device = choose_device(RunConfig.from_toml(run.config).training.device)
-        manifest = read_manifest(run.manifest)
-        evaluate_run(run, store.photos, manifest, reason="end of training", device=device)
-    write_run_report(run, root, store)
+    with run.locked():
+        if not run.is_trained:
+            train_run(run, store)
+        if not run.metrics.is_file():
+            device = choose_device(RunConfig.from_toml(run.config).training.device)
+            manifest = read_manifest(run.manifest)
+            evaluate_run(run, store.photos, manifest, reason="end of training", device=device)
+        write_run_report(run, root, store)
 
 
 def failure_file(run: RunFolder) -> Path:
@@ -50,6 +55,7 @@ def failure_file(run: RunFolder) -> Path:
 def main(arguments: list[str]) -> int:
     """Run one rung; return the exit code."""
     show_log()
+    _end_with_parent()
     run, store, root = RunFolder(Path(arguments[0])), Store(Path(arguments[1])), Path(arguments[2])
     failure_file(run).unlink(missing_ok=True)
     try:
@@ -61,6 +67,15 @@ def main(arguments: list[str]) -> int:
         write_json(failure_file(run), {"error": str(error) or type(error).__name__})
         return FAILED
     return 0
+
+
+def _end_with_parent() -> None:
+    """Be interrupted when the study's process dies, so that no rung trains on for nobody.
+
+    Linux has a call for it; elsewhere the lock on the run folder keeps a second one out.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -220,11 +221,13 @@ def _in_own_process(run: RunFolder, material: Material) -> str:
     """Run a rung as a process; return why it failed, or ''."""
     command = [sys.executable, "-m", "classeur.study.rung"]
     command += [str(run.path), str(material.store.path), material.root]
-    process = subprocess.Popen(command)
+    # In a group of its own, so that Ctrl-C reaches it once, from here, however it was sent.
+    process = subprocess.Popen(command, process_group=0)
     try:
         code = process.wait()
-    except KeyboardInterrupt:
-        process.wait()  # the terminal has interrupted it as well: let it end in order
+    except BaseException:
+        process.send_signal(signal.SIGINT)
+        process.wait()
         raise
     if code == INTERRUPTED:
         raise KeyboardInterrupt

@@ -24,6 +24,8 @@ class Recipe:
 
 
 _SCRATCH = TrainingConfig(epochs=40, patience=8)
+_WIDE = TrainingConfig(epochs=40, patience=8, learning_rate=3e-4)
+"""For a dense layer on all pixels: with Adam, 67,500 inputs that move together by 1e-3 overshoot."""
 _MOVED = AugmentationConfig(flip=0.5, rotation=15, zoom=0.15, shift=0.1, shear=5)
 
 _RECIPES = (
@@ -37,13 +39,13 @@ _RECIPES = (
         "dense",
         "A dense network of 128 units that sees pixels and no neighbourhoods.",
         ModelConfig("dense", dropout=0.2),
-        _SCRATCH,
+        _WIDE,
     ),
     Recipe(
         "conv1",
         "One convolution of 32 filters before the same dense layer.",
         ModelConfig("conv1", dropout=0.2),
-        _SCRATCH,
+        _WIDE,
     ),
     Recipe(
         "conv3",

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+from tests.study.conftest import OPTIONS
+
+from classeur.data.manifest import read_manifest
+from classeur.errors import ConfigError, StudyError
+from classeur.run_folder import RunFolder
+from classeur.study import study as module
+from classeur.study.study import run_study
+
+SMALL = {**OPTIONS, "size": 16}
+RUNGS = ("majority", "dense", "conv3")
+
+
+def test_every_rung_saw_the_same_split(study):
+    shared = read_manifest(study.folder / "manifest.csv")
+    for name in ("majority", "dense"):
+        assert read_manifest(study.folder / name / "manifest.csv") == shared
+    assert {split: sum(n.values()) for split, n in shared.counts().items()} == {
+        "train": 36, "val": 12, "test": 12,
+    }  # fmt: skip
+
+
+def test_the_binder_compares_what_finished_and_names_what_failed(study):
+    report = study.report
+    assert [sheet.name for sheet in report.rungs] == ["dense", "majority"]
+    assert report.rungs[1].test.value == pytest.approx(1 / 3)
+    message = (
+        "conv3 needs photos of at least 22×22 pixels, received 16×16. "
+        "Choose a larger size, or conv1."
+    )
+    assert report.failed == {"conv3": message}
+    assert len(report.pairs) == 1
+    assert report.conclusion[0].startswith("dense had the best validation accuracy and is chosen.")
+    page = study.binder.read_text()
+    assert "dense/report.html" in page
+    assert message in page
+    written = json.loads((study.folder / "comparison.json").read_text())
+    assert written["chosen_run"] == "dense"
+    assert study.best == RunFolder(study.folder / "dense")
+
+
+def test_an_unreadable_photo_is_named_and_left_out(study):
+    found = [(item.path, item.reason) for item in study.report.inspection.unreadable]
+    assert found == [("left/broken.jpg", "is an HTML page, not a photo")]
+    assert "left/broken.jpg" in study.binder.read_text()
+    assert "broken" not in (study.folder / "manifest.csv").read_text()
+
+
+def test_the_test_split_was_opened_once(study):
+    lines = (study.folder / "dense" / "test_openings.jsonl").read_text().splitlines()
+    assert [json.loads(line)["reason"] for line in lines] == ["end of training"]
+
+
+def test_a_finished_rung_is_skipped_and_a_failed_one_is_tried_again(study, photos, monkeypatch):
+    started = []
+    real = subprocess.Popen
+
+    def popen(command, **options):
+        started.append(command[3])
+        return real(command, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    again = run_study(photos, RUNGS, to=study.folder, **SMALL)
+    assert started == [str(study.folder / "conv3")]
+    assert again.report.rungs == study.report.rungs
+
+
+def test_other_options_are_refused(study, photos):
+    message = (
+        f"{study.folder / 'dense'} was begun with other options: training.epochs was 3, now 5. "
+        "Choose another folder with --to, or delete this run."
+    )
+    with pytest.raises(StudyError, match=re.escape(message)):
+        run_study(photos, RUNGS, to=study.folder, **{**SMALL, "epochs": 5})
+
+
+def test_another_split_is_refused(study, photos):
+    message = f"{study.folder} holds a study of other photos, or of another split."
+    with pytest.raises(StudyError, match=re.escape(message)):
+        run_study(photos, RUNGS, to=study.folder, **SMALL, split_seed=1)
+
+
+def test_all_wrong_options_are_named_at_once(photos, tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        run_study(photos, ("dense", "conv4"), to=tmp_path, seeds=0, epoch=3, val=2.0)
+    text = str(caught.value)
+    assert "seeds must be at least 1, received 0." in text
+    assert 'unknown recipe "conv4". Did you mean "conv3"?' in text
+    assert 'unknown option "epoch". Did you mean "epochs"?' in text
+    assert "val must be at least 0.001 and below 1, received 2.0." in text
+    assert not any(tmp_path.iterdir())
+
+
+def test_rungs_must_be_there_and_different(photos, tmp_path):
+    with pytest.raises(ConfigError, match="rungs must name at least one recipe"):
+        run_study(photos, (), to=tmp_path)
+    with pytest.raises(ConfigError, match="rungs names dense twice"):
+        run_study(photos, ("dense", "dense"), to=tmp_path)
+
+
+def test_no_rung_finished(photos, cache, tmp_path):
+    with pytest.raises(StudyError) as caught:
+        run_study(photos, ("conv3",), to=tmp_path / "binder", **SMALL)
+    assert str(caught.value).startswith(
+        "no rung finished. conv3: conv3 needs photos of at least 22×22 pixels"
+    )
+
+
+def test_a_killed_rung_is_reported(photos, cache, tmp_path, monkeypatch):
+    class Killed:
+        def __init__(self, command, **options):
+            pass
+
+        def wait(self):
+            return -9
+
+    monkeypatch.setattr(module.subprocess, "Popen", Killed)
+    with pytest.raises(StudyError, match="killed by signal 9; the machine may have run out of"):
+        run_study(photos, ("dense",), to=tmp_path / "binder", **SMALL)
+
+
+def test_the_budget_is_shared_out_evenly(photos):
+    configs = module._configs(photos, ("majority", "dense", "conv1"), 2, 12.0, {})
+    assert {c.training.max_minutes for c in configs if c.recipe != "majority"} == {3.0}
+    assert [c.seed for c in configs if c.recipe == "dense"] == [0, 1]
+
+
+@pytest.mark.slow
+def test_seeds_share_the_split_and_show_their_spread(photos, cache, tmp_path):
+    study = run_study(photos, ("dense",), to=tmp_path / "binder", seeds=2, **SMALL)
+    runs = [tmp_path / "binder" / f"dense-seed{seed}" for seed in (0, 1)]
+    manifests = [(run / "manifest.csv").read_bytes() for run in runs]
+    assert manifests[0] == manifests[1]
+    weights = [(run / "model.safetensors").read_bytes() for run in runs]
+    assert weights[0] != weights[1]
+    assert len(study.report.rungs) == 1
+    assert len(study.report.rungs[0].seed_scores) == 2
+
+
+@pytest.mark.slow
+def test_a_manifest_is_reused_exactly(study, photos, cache, tmp_path):
+    mine = tmp_path / "mine.csv"
+    rows = (study.folder / "manifest.csv").read_text().splitlines()
+    kept = [row for row in rows if not row.startswith("middle/1")]
+    mine.write_text("\n".join(kept) + "\n")
+    again = run_study(photos, ("majority",), to=tmp_path / "b", manifest=str(mine), **SMALL)
+    assert (again.folder / "majority" / "manifest.csv").read_text() == mine.read_text()
+
+
+def test_a_read_only_place_is_a_clear_error(photos, cache, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(StudyError, match=re.escape(f"cannot write the study at {blocked / 'b'}: ")):
+        run_study(photos, ("majority",), to=blocked / "b", **SMALL)
+
+
+def test_the_folder_opens_elsewhere(study, tmp_path):
+    """No page of the binder points at an absolute path for its links or pictures."""
+    moved = shutil.copytree(study.folder, tmp_path / "moved")
+    for page in moved.rglob("*.html"):
+        for link in re.findall(r'(?:href|src)="([^"#]+)', page.read_text()):
+            assert link.startswith("data:") or (page.parent / link).exists(), (page.name, link)

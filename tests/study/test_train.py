@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from classeur.config import RunConfig
+from classeur.data.manifest import Manifest, read_manifest
+from classeur.errors import DataError, EvaluationError, RunFolderError, TrainingError
+from classeur.run_folder import RunFolder
+from classeur.study.score import evaluate
+from classeur.study.train import store_of, train
+from classeur.training.session import training_data
+
+
+@pytest.fixture
+def dense(study) -> RunFolder:
+    return RunFolder(study.folder / "dense")
+
+
+def test_a_run_folder_holds_what_the_design_says(dense):
+    names = {path.name for path in dense.path.iterdir()}
+    assert names >= {
+        "config.toml", "environment.json", "manifest.csv", "history.csv", "model.safetensors",
+        "model.json", "predictions.parquet", "metrics.json", "test_openings.jsonl", "report.html",
+        "report.md", "training.json",
+    }  # fmt: skip
+    assert "state.pt" not in names, "only resuming needs it"
+    assert not any(name.startswith(".") and name != ".lock" for name in names)
+
+
+def test_the_config_repeats_the_run(dense):
+    values = tomllib.loads(dense.config.read_text())
+    assert values["preprocessing"] == {"size": 16, "color": "rgb", "resize": "squash"}
+    assert RunConfig.from_toml(dense.config).training.epochs == 3
+
+
+def test_the_environment_is_written_down(dense):
+    environment = json.loads(dense.environment.read_text())
+    assert environment["device"] == "cpu"
+    assert environment["packages"]["torch"].startswith("2.13.0")
+    assert environment["threads"] >= 1
+
+
+def test_train_does_not_overwrite_a_run(photos, cache, dense):
+    message = f'{dense.path} is there already. Go on with it by --resume "{dense.path}", or choose'
+    with pytest.raises(RunFolderError, match=re.escape(message)):
+        train(photos, "dense", to=dense.path)
+
+
+def test_prepared_photos_must_be_those_of_the_manifest(dense, cache):
+    store, _ = store_of(dense)
+    manifest = read_manifest(dense.manifest)
+    turned = Manifest(manifest.rows[::-1])
+    with pytest.raises(TrainingError, match="not those of the manifest; their order differs"):
+        training_data(store, turned)
+    with pytest.raises(TrainingError, match=r"not those of the manifest; different: left/0\.png"):
+        training_data(store, Manifest(manifest.rows[1:]))
+
+
+def test_evaluate_repeats_the_score_and_records_the_opening(dense, cache):
+    before = len(dense.test_openings.read_text().splitlines())
+    score = evaluate(dense.path)
+    recorded = json.loads(dense.metrics.read_text())["splits"]["test"]
+    assert score.metrics.to_dict() == recorded
+    assert score.openings == before + 1
+    assert len(dense.test_openings.read_text().splitlines()) == before + 1
+
+
+def test_evaluating_validation_opens_nothing(dense, cache):
+    before = dense.test_openings.read_text()
+    score = evaluate(dense.path, split="val")
+    assert score.metrics.to_dict() == json.loads(dense.metrics.read_text())["splits"]["val"]
+    assert dense.test_openings.read_text() == before
+
+
+def test_evaluate_on_other_photos_in_another_layout(dense, tmp_path):
+    random = np.random.default_rng(1)
+    for number in range(6):
+        pixels = random.integers(0, 120, (40, 40, 3)).astype(np.uint8)
+        pixels[:, 14 * (number % 2) : 14 * (number % 2) + 13] += 100
+        Image.fromarray(pixels).save(tmp_path / f"{('left', 'middle')[number % 2]}.{number}.png")
+    (tmp_path / "left.9.jpg").write_bytes(b"")
+    score = evaluate(dense.path, tmp_path)
+    assert score.metrics.photos == 6
+    assert [(u.path, u.reason) for u in score.unreadable] == [("left.9.jpg", "is empty (0 bytes)")]
+    assert score.predictions.class_names == ["left", "middle", "right"]
+
+
+def test_evaluate_on_unknown_classes(dense, tmp_path):
+    for name in ("lefft.1.png", "right.2.png"):
+        Image.new("RGB", (20, 20)).save(tmp_path / name)
+    with pytest.raises(EvaluationError) as caught:
+        evaluate(dense.path, tmp_path)
+    assert str(caught.value) == (
+        "the run does not know the classes lefft. It knows: left, middle, right. "
+        'Did you mean "left"?'
+    )
+
+
+def test_photos_that_changed_are_named(photos, cache, tmp_path):
+    run = train(photos, "majority", to=tmp_path / "run", size=16)
+    target = photos / "middle" / "3.png"
+    before = target.read_bytes()
+    try:
+        Image.new("RGB", (24, 24)).save(target)
+        with pytest.raises(
+            DataError, match=r"1 of the 60 photos in .* have changed since: middle/3"
+        ):
+            evaluate(run.path)
+        target.unlink()
+        with pytest.raises(
+            DataError, match=r"1 of the 60 photos in .* are not there: middle/3.png"
+        ):
+            evaluate(run.path)
+    finally:
+        target.write_bytes(before)
