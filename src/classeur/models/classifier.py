@@ -108,9 +108,9 @@ class Classifier:
             preprocessing = Preprocessing.from_dict(facts["preprocessing"])
             classifier = cls.create(config, facts["class_names"], preprocessing)
             classifier.temperature = float(facts["temperature"])
+            _check_order(run.model, classifier.class_names)
         except (KeyError, TypeError, ValueError, ConfigError, ModelError) as error:
             raise RunFolderError(f"{run.model} is broken: {error!r}.") from error
-        _check_order(run.model, classifier.class_names)
         classifier.load_weights(run.weights)
         classifier.network.to(device or torch.device("cpu")).eval()
         return classifier

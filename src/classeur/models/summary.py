@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from classeur.models.classifier import count_parameters
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -30,8 +32,8 @@ def summarize(network: nn.Module, shape: tuple[int, int, int]) -> list[Layer]:
 
     def note(name: str, module: nn.Module) -> None:
         def hook(_: nn.Module, __: Any, output: torch.Tensor) -> None:
-            parameters = sum(p.numel() for p in module.parameters())
-            layers.append(Layer(name, _kind(module), tuple(output.shape[1:]), parameters))
+            output_shape = tuple(output.shape[1:])
+            layers.append(Layer(name, _kind(module), output_shape, count_parameters(module)))
 
         hooks.append(module.register_forward_hook(hook))
 
