@@ -12,11 +12,8 @@ from typing import Any
 import click
 
 from classeur import __version__
+from classeur.cli.exit_codes import BUG, FAILED, INTERRUPTED
 from classeur.errors import ClasseurError
-
-INTERRUPTED = 130
-BUG = 70
-FAILED = 1
 
 _COMMANDS = {
     "inspect": "What is in a folder of photos: classes, sizes, duplicates, unreadable files.",

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-UNREADABLE = 3
+from classeur.cli.exit_codes import UNREADABLE
+
 _SHOWN = 24
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from classeur.cli.exit_codes import FAILED, INTERRUPTED
 from classeur.cli.options import ALL, CommaList, config_options
 
 
@@ -50,11 +51,15 @@ def command(
 
     start_log()
     given = {name: value for name, value in options.items() if value is not None}
-    study = run_study(photos, rungs, to=to, seeds=seeds, budget=budget, **given)
+    try:
+        study = run_study(photos, rungs, to=to, seeds=seeds, budget=budget, **given)
+    except KeyboardInterrupt:
+        click.echo("interrupted; the same command goes on where it stopped", err=True)
+        raise SystemExit(INTERRUPTED) from None
     click.echo(show_study(study.report))
     click.echo(f"\nbinder: {study.binder}")
     click.echo(f'predict with the best: classeur predict "{study.best.path}" PHOTOS')
     if study.report.failed:
         for name, reason in study.report.failed.items():
             click.echo(f"failed: {name}: {reason}", err=True)
-        raise SystemExit(1)
+        raise SystemExit(FAILED)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from classeur.cli.exit_codes import INTERRUPTED
 from classeur.cli.options import ALL, config_options
 
 
@@ -34,14 +35,17 @@ def command(
         )
     from classeur.cli.show import show_metrics, start_log
     from classeur.evaluation.evaluate import read_metrics
+    from classeur.study.train import free_run_folder, train
     from classeur.study.train import resume as resume_run
-    from classeur.study.train import train
 
     start_log()
-    run = (
-        resume_run(resume)
-        if photos is None and resume is not None
-        else train(photos or "", recipe, to=to, **options)
-    )
+    folder = resume or to or free_run_folder(recipe)
+    try:
+        run = resume_run(folder) if photos is None else train(photos, recipe, to=folder, **options)
+    except KeyboardInterrupt:
+        begun = (folder / "config.toml").is_file()
+        hint = f'; go on with: classeur train --resume "{folder}"' if begun else ""
+        click.echo(f"interrupted{hint}", err=True)
+        raise SystemExit(INTERRUPTED) from None
     click.echo(f"test split of {run.path}: {show_metrics(read_metrics(run).splits['test'])}")
     click.echo(f"\nreport: {run.report}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def train(
         RunFolderError: if `to` holds a run already.
     """
     config = configure(recipe, photos, **options)
-    run = RunFolder(Path(to) if to is not None else _free_name(Path("runs") / recipe))
+    run = RunFolder(Path(to) if to is not None else free_run_folder(recipe))
     if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
         raise RunFolderError(
             f'{run.path} is there already. Go on with it by --resume "{run.path}", or choose '
@@ -101,10 +102,7 @@ def settled(config: RunConfig, material: Material) -> RunConfig:
     return dataclasses.replace(config, preprocessing=material.preprocessing)
 
 
-def _free_name(path: Path) -> Path:
-    number = 2
-    free = path
-    while free.exists():
-        free = path.with_name(f"{path.name}-{number}")
-        number += 1
-    return free
+def free_run_folder(recipe: str) -> Path:
+    """Return `runs/<recipe>`, or the first of `runs/<recipe>-2`, … that is not taken."""
+    names = itertools.chain([recipe], (f"{recipe}-{number}" for number in itertools.count(2)))
+    return next(path for name in names if not (path := Path("runs") / name).exists())
