@@ -86,7 +86,7 @@ def test_the_gradient_reaches_every_parameter(name: str, classes: int) -> None:
     with torch.no_grad():
         for parameter in network.parameters():
             # Normalisations that start at zero hide what is before them until the first step.
-            parameter += 0.05 * torch.randn_like(parameter)
+            parameter.add_(0.05 * torch.randn_like(parameter))
     logits = network(torch.rand(16, 3, side, side))
     functional.cross_entropy(
         torch.cat([logits, -logits], dim=1) if classes == 2 else logits,

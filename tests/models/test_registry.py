@@ -67,7 +67,7 @@ def test_an_unknown_name() -> None:
         f'unknown model "resnet_small". Did you mean "resnet-small"? Expected one of: {NAMES}.'
     )
     assert message_of(ModelConfig("resnet_small")) == expected
-    with pytest.raises(ModelError, match='unknown model "zzz". Expected one of'):
+    with pytest.raises(ModelError, match=r'unknown model "zzz"\. Expected one of'):
         describe_model("zzz")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from classeur.data.manifest import Manifest
+from classeur.errors import RunFolderError
 from classeur.evaluation.metrics import Metrics, measure
 from classeur.evaluation.predictions import Predictions
 from classeur.models.classifier import Classifier, count_parameters, logits_of
@@ -47,12 +49,25 @@ class RunMetrics:
 
 
 def read_metrics(run: RunFolder) -> RunMetrics:
-    """Read metrics.json."""
+    """Read metrics.json.
+
+    Raises:
+        RunFolderError: if it is missing, broken or of another version.
+    """
     run.require(run.metrics)
     values: dict[str, Any] = read_json(run.metrics)
-    values.pop("version")
-    splits = {name: Metrics.from_dict(split) for name, split in values.pop("splits").items()}
-    return RunMetrics(splits=splits, **values)
+    try:
+        version = values.pop("version")
+        if version != METRICS_VERSION:
+            raise RunFolderError(
+                f"{run.metrics} is of version {version}; this Classeur reads version "
+                f"{METRICS_VERSION}. Delete it, then score the run again with: "
+                f'classeur train --resume "{run.path}"'
+            )
+        splits = {name: Metrics.from_dict(split) for name, split in values.pop("splits").items()}
+        return RunMetrics(splits=splits, **values)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise RunFolderError(f"{run.metrics} is broken: {error!r}.") from error
 
 
 def evaluate_run(
@@ -79,7 +94,7 @@ def evaluate_run(
     scored = predict_rows(classifier, photos, manifest, _rows(manifest, ("val", "test")))
     scored.write(run.predictions)
     train = manifest.indices("train")
-    step = max(1, len(train) // max(1, len(manifest.indices("val"))))
+    step = math.ceil(len(train) / max(1, len(manifest.indices("val"))))
     seen = predict_rows(classifier, photos, manifest, train[::step])
     by_split = {"train": seen, "val": scored.of_split("val"), "test": scored.of_split("test")}
     result = RunMetrics(
