@@ -107,7 +107,7 @@ def _arrays(files: list[Path], layout: str) -> Iterator[tuple[str, NDArray[Any]]
             elif layout == "arrays" and file.suffix.lower() == ".npy":
                 yield file.name, np.load(file, mmap_mode="r", allow_pickle=False)
             elif layout == "arrays" and file.suffix.lower() == ".npz":
-                with np.load(file, allow_pickle=False) as archive:
+                with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
                     for key in archive.files:
                         yield f"{file.name}#{key}", archive[key]
         except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:

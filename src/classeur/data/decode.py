@@ -48,6 +48,8 @@ Color = Literal["rgb", "grey"]
 # Pillow warns above 89 megapixels and raises above twice that. Our own limit counts what is
 # really decoded, so the warning says nothing new; the error is caught like any other.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Its complaints about broken EXIF blocks and TIFF tags name no file and concern no pixel.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 _ORIENTATION = 0x0112  # EXIF tag 274
 _BITS = 258  # TIFF tags
