@@ -59,7 +59,8 @@ def predict(run: Path | str, photos: Iterable[Photo], *, top_k: int = 3) -> Iter
         top_k: classes to name in `top`.
 
     Raises:
-        RunFolderError: if the run is not finished.
+        RunFolderError: if it is no run, has no weights yet, or they cannot be trusted.
+        InferenceError: if `photos` is one photo and not several.
     """
     from classeur.inference.predictor import Predictor
 

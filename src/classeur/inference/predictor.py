@@ -52,7 +52,7 @@ class Predictor:
         """Load a run folder.
 
         Raises:
-            RunFolderError: if it is not a finished run.
+            RunFolderError: if it is no run, has no weights yet, or they cannot be trusted.
         """
         return cls(Classifier.load(RunFolder(Path(run)), torch.device(device)))
 
@@ -71,6 +71,9 @@ class Predictor:
                 return one of the last three.
             top_k: classes to name in `top`.
             batch_size: photos for each pass through the network.
+
+        Raises:
+            InferenceError: if `photos` is one photo and not several.
         """
         for path, row, error in self.rows(photos, batch_size=batch_size):
             if row is None:
@@ -81,7 +84,13 @@ class Predictor:
     def rows(
         self, photos: Iterable[Photo], *, batch_size: int = 32
     ) -> Iterator[tuple[str, NDArray[np.float32] | None, str]]:
-        """Yield (path, probabilities (num_classes,) or None, error) for each photo, in order."""
+        """Yield (path, probabilities (num_classes,) or None, error) for each photo, in order.
+
+        Raises:
+            InferenceError: if `photos` is one photo and not several.
+        """
+        if isinstance(photos, (str, bytes, Path)):
+            raise InferenceError("expected several photos, received one; give a list: [photo].")
         opened = in_parallel(self._open, photos)
         while batch := list(islice(opened, batch_size)):
             pixels = [pixels for _, pixels, _ in batch if pixels is not None]
@@ -111,6 +120,8 @@ class Predictor:
 def find_photos(paths: Sequence[Path | str]) -> list[Path]:
     """Return the photos at the paths: a file as it is, a folder with all photos below it.
 
+    A folder that may not be read stands for its photos, so that it becomes an error row.
+
     Raises:
         InferenceError: if a path is not there, or there are no photos at all.
     """
@@ -123,7 +134,9 @@ def find_photos(paths: Sequence[Path | str]) -> list[Path]:
     found: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
-            found += [path / name for name in walk_photos(path, Listing(path, ""))]
+            listing = Listing(path, "")
+            found += [path / name for name in walk_photos(path, listing)]
+            found += [path / item.path for item in listing.unreadable]
         else:
             found.append(path)
     if not found:
@@ -139,6 +152,8 @@ def _content(photo: Photo) -> Content:
 
 def _read(path: Path) -> bytes:
     try:
+        if path.is_dir():
+            raise UnreadablePhotoError("is a folder, not a photo")
         if not path.is_file():
             raise UnreadablePhotoError("is no file" if path.exists() else "does not exist")
         if path.stat().st_size > MAX_BYTES:

@@ -139,7 +139,9 @@ def logits_of(
 
 def to_device(pixels: NDArray[Any], device: torch.device) -> torch.Tensor:
     """Copy an array to the device."""
-    return torch.from_numpy(np.ascontiguousarray(pixels)).to(device, non_blocking=True)
+    # torch wants memory that it may write, which a decoded photo or a memory map is not
+    own = np.require(pixels, requirements=["C", "W"])
+    return torch.from_numpy(own).to(device, non_blocking=True)
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -1,0 +1,264 @@
+"""A trained run classifies photos that it has never seen."""
+
+from __future__ import annotations
+
+import functools
+import io
+import itertools
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from classeur.data.reader import MAX_BYTES
+from classeur.errors import InferenceError, RunFolderError
+from classeur.inference.predictor import Photo, Prediction, Predictor, find_photos
+from classeur.run_folder import RunFolder
+
+
+def as_file(image: Image.Image, file_format: str = "PNG", **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, file_format, **options)
+    return file.getvalue()
+
+
+def answer(predictor: Predictor, photo: Photo, **options: Any) -> Prediction:
+    (one,) = predictor.predict([photo], **options)
+    return one
+
+
+def assert_same(one: Prediction, other: Prediction, tolerance: float = 1e-6) -> None:
+    assert not one.error
+    assert not other.error
+    ours, theirs = dict(one.top), dict(other.top)
+    assert ours.keys() == theirs.keys()
+    assert ours == pytest.approx(theirs, abs=tolerance)
+    assert one.label == other.label
+
+
+def test_the_same_photo_in_any_form_gets_the_same_answer(
+    predictor: Predictor, photo: Image.Image, png: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "photo.png"
+    path.write_bytes(png)
+    forms: list[Photo] = [
+        path, str(path), png, np.asarray(photo), photo, lambda: png, lambda: np.asarray(photo),
+        functools.partial(Image.open, path),
+    ]  # fmt: skip
+    answers = list(predictor.predict(forms, top_k=4))
+    for other in answers[1:]:
+        assert_same(answers[0], other)
+    assert [a.path for a in answers] == [str(path), str(path), "", "", "", "", "", ""]
+
+
+def test_an_answer_names_the_classes_best_first(predictor: Predictor, png: bytes) -> None:
+    found = answer(predictor, png, top_k=4)
+    assert {name for name, _ in found.top} == set(predictor.class_names)
+    probabilities = [p for _, p in found.top]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert sum(probabilities) == pytest.approx(1, abs=1e-6)
+    assert (found.label, found.probability) == found.top[0]
+    assert answer(predictor, png, top_k=2).top == found.top[:2]
+    assert answer(predictor, png, top_k=99).top == found.top
+    none = answer(predictor, png, top_k=0)
+    assert (none.label, none.top) == (found.label, ())
+
+
+def test_prediction_sees_the_pixels_that_training_saw(
+    predictor: Predictor, photo: Image.Image, png: bytes
+) -> None:
+    from classeur.data.geometry import Geometry
+
+    prepared, _ = Geometry(16).open(png)  # what the store holds
+    expected = predictor.probabilities(prepared[None])[0]
+    ((_, row, _),) = predictor.rows([png])
+    np.testing.assert_allclose(row, expected, atol=1e-6)
+
+
+def test_the_order_is_kept_over_many_batches(predictor: Predictor) -> None:
+    shades = [np.full((9, 9, 3), shade, np.uint8) for shade in range(0, 250, 5)]
+    alone = [answer(predictor, shade, top_k=4) for shade in shades]
+    together = list(predictor.predict(shades, top_k=4, batch_size=7))
+    for one, other in zip(alone, together, strict=True):
+        assert_same(one, other, 1e-5)
+
+
+def test_unreadable_files_are_rows_among_the_good_ones(predictor: Predictor, folder: Path) -> None:
+    names = ["2.png", "empty.jpg", "10.png", "page.jpg", "gone.jpg", "deep", "notes.txt", "2.png"]
+    found = list(predictor.predict([folder / name for name in names], batch_size=3))
+    assert [Path(one.path).name for one in found] == names
+    assert [one.error for one in found] == [
+        "",
+        "is empty (0 bytes)",
+        "",
+        "is an HTML page, not a photo",
+        "does not exist",
+        "is a folder, not a photo",
+        "is not a photo in any known format (JPEG, PNG, WebP, BMP, GIF, TIFF), "
+        "or its head is cut off",
+        "",
+    ]
+    for one in found:
+        assert bool(one.label) is bool(one.top) is (not one.error)
+        assert (one.probability > 0) is (not one.error)
+    assert_same(found[0], found[-1])
+
+
+def test_a_batch_without_a_single_photo(predictor: Predictor) -> None:
+    found = list(predictor.predict([b"", b"", b""], batch_size=2))
+    assert [one.error for one in found] == ["is empty (0 bytes)"] * 3
+
+
+def test_no_photos_no_answers(predictor: Predictor) -> None:
+    assert list(predictor.predict([])) == []
+
+
+@pytest.mark.parametrize(
+    "array", [np.zeros((4, 4, 7)), np.zeros((2, 2, 2, 3)), np.full((4, 4), np.nan), np.array("x")]
+)
+def test_an_array_that_is_no_photo(predictor: Predictor, array: np.ndarray) -> None:
+    assert answer(predictor, array).error
+
+
+def test_a_jpeg_taken_with_the_camera_turned(predictor: Predictor, photo: Image.Image) -> None:
+    stored = photo.transpose(Image.Transpose.ROTATE_90)  # EXIF 6: show it turned to the right
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = answer(predictor, as_file(stored, "JPEG", quality=98, exif=exif), top_k=4)
+    upright = answer(predictor, as_file(photo, "JPEG", quality=98), top_k=4)
+    lying = answer(predictor, as_file(stored, "JPEG", quality=98), top_k=4)
+    assert_same(turned, upright, 0.01)
+    assert dict(lying.top) != pytest.approx(dict(upright.top), abs=0.03)
+
+
+def test_a_16_bit_png(predictor: Predictor, photo: Image.Image) -> None:
+    grey = np.asarray(photo.convert("L"))
+    deep = as_file(Image.fromarray(grey.astype(np.uint16) * 257))
+    assert Image.open(io.BytesIO(deep)).mode.startswith("I")
+    assert_same(answer(predictor, deep, top_k=4), answer(predictor, grey, top_k=4))
+
+
+def test_a_cmyk_jpeg(predictor: Predictor, photo: Image.Image) -> None:
+    printed = as_file(photo.convert("CMYK"), "JPEG", quality=98)
+    assert_same(answer(predictor, printed, top_k=4), answer(predictor, photo, top_k=4), 0.02)
+
+
+def test_transparency_is_white(predictor: Predictor) -> None:
+    clear = as_file(Image.new("RGBA", (20, 20), (0, 0, 0, 0)))
+    white = as_file(Image.new("RGB", (20, 20), "white"))
+    assert_same(answer(predictor, clear, top_k=4), answer(predictor, white, top_k=4))
+
+
+def test_a_photo_cut_off_is_no_photo(predictor: Predictor, photo: Image.Image) -> None:
+    whole = as_file(photo, "JPEG")
+    assert answer(predictor, whole[: len(whole) // 2]).error.startswith("is broken: ")
+
+
+def test_a_pipe_is_not_waited_for(predictor: Predictor, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert answer(predictor, tmp_path / "pipe.jpg").error == "is no file"
+
+
+def test_a_huge_file_is_not_read(predictor: Predictor, tmp_path: Path) -> None:
+    with (tmp_path / "huge.jpg").open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    assert answer(predictor, tmp_path / "huge.jpg").error == "is larger than 1 GiB"
+
+
+def test_an_endless_stream_is_consumed_as_it_is_asked_for(predictor: Predictor, png: bytes) -> None:
+    taken = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield png
+
+    answers = predictor.predict(endless(), batch_size=4)
+    assert taken == 0
+    some = list(itertools.islice(answers, 10))
+    assert all(one.label for one in some)
+    assert taken <= 12 + 8 * (os.cpu_count() or 1)
+    answers.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("photos", ["photo.jpg", b"bytes of one", Path("photo.jpg")])
+def test_one_photo_is_no_list_of_photos(predictor: Predictor, photos: Any) -> None:
+    with pytest.raises(InferenceError) as raised:
+        next(predictor.predict(photos))
+    assert str(raised.value) == "expected several photos, received one; give a list: [photo]."
+
+
+def test_an_error_of_a_function_is_not_swallowed(predictor: Predictor) -> None:
+    def fail() -> bytes:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        list(predictor.predict([fail]))
+
+
+def test_loading_what_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match="is no run folder"):
+        Predictor.load(tmp_path / "gone")
+
+
+def test_files_folders_and_what_lies_deep_in_them(folder: Path) -> None:
+    found = find_photos([folder / "notes.txt", folder])
+    assert [path.relative_to(folder).as_posix() for path in found] == [
+        "notes.txt", "2.png", "10.png", "deep/er/1.png", "empty.jpg", "page.jpg",
+    ]  # fmt: skip
+
+
+def test_paths_that_are_not_there(folder: Path) -> None:
+    for names, verb in ((["a"], "does"), (["a", "b"], "do")):
+        with pytest.raises(InferenceError) as raised:
+            find_photos([folder, *names])
+        assert str(raised.value) == (
+            f"{', '.join(names)} {verb} not exist. Expected photos or folders of photos."
+        )
+
+
+def test_a_folder_without_photos(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(InferenceError) as raised:
+        find_photos([str(tmp_path)])
+    assert str(raised.value) == f"no photos in {tmp_path}."
+
+
+def test_a_folder_that_may_not_be_read_is_an_error_row(
+    predictor: Predictor, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scandir = os.scandir
+
+    def guarded(path: Any) -> Any:
+        if Path(path).name == "er":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    found = find_photos([folder])
+    assert folder / "deep" / "er" in found
+    errors = {Path(one.path).name: one.error for one in predictor.predict(found)}
+    assert errors["er"] == "is a folder, not a photo"
+
+
+def test_inference_never_imports_training(run: RunFolder, png: bytes) -> None:
+    code = (
+        "import sys\n"
+        "from classeur.inference.predictor import Predictor\n"
+        "import classeur.inference.output\n"
+        "list(Predictor.load(sys.argv[1]).predict([sys.stdin.buffer.read()]))\n"
+        "rooms = {name.split('.')[1] for name in sys.modules if name.startswith('classeur.')}\n"
+        "print(*sorted(rooms & {'training', 'evaluation', 'study', 'report', 'cli'}))\n"
+        "print(*sorted({'matplotlib', 'sklearn', 'timm'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(run.path)], check=False, input=png, capture_output=True
+    )
+    assert result.stdout == b"\n\n", result.stderr
