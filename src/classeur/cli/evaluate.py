@@ -13,22 +13,26 @@ from classeur.config import LAYOUTS
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), help="Other labelled photos.")
-@click.option("--layout", default="auto", type=click.Choice(LAYOUTS), help="Of --data.")
+@click.option("--layout", type=click.Choice(LAYOUTS), help="Of --data. [default: auto]")
 @click.option(
     "--split",
-    default="test",
-    show_default=True,
     type=click.Choice(["train", "val", "test"]),
-    help="Of the run's own photos. Reading the test split is recorded.",
+    help="Of the run's own photos. Reading the test split is recorded. [default: test]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-def command(run: Path, data: Path | None, layout: str, split: str, as_json: bool) -> None:
+def command(
+    run: Path, data: Path | None, layout: str | None, split: str | None, as_json: bool
+) -> None:
     """Score a run again, on its own photos or on others."""
+    if data is None and layout is not None:
+        raise click.UsageError("--layout is that of --data; the run knows its own photos.")
+    if data is not None and split is not None:
+        raise click.UsageError("--split is of the run's own photos; of --data, all are scored.")
     from classeur.cli.show import show_metrics, start_log
     from classeur.study.score import evaluate
 
     start_log()
-    score = evaluate(run, data, split=split, layout=layout)
+    score = evaluate(run, data, split=split or "test", layout=layout or "auto")
     for item in score.unreadable:
         click.echo(f"left out: {item.path} {item.reason}", err=True)
     if score.openings > 1:

@@ -30,20 +30,16 @@ DATA = (DataConfig,)
 PIXELS = (DataConfig, PreprocessingConfig)
 ALL = (DataConfig, PreprocessingConfig, ModelConfig, AugmentationConfig, TrainingConfig)
 
+COMMA_LIST = "a,b,…"
+"""How help pages show what `comma_list` takes."""
+
 _SKIPPED = {"photos", "name"}
 _CONSTANT = re.compile(r"\b[A-Z]{4,}(?:_[A-Z]+)*\b")
 
 
-class CommaList(click.ParamType[tuple[str, ...]]):
-    """a,b,c -> ("a", "b", "c")."""
-
-    name = "a,b,…"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:  # noqa: ARG002
-        """Split at commas, without empty parts."""
-        if isinstance(value, tuple):
-            return value
-        return tuple(part.strip() for part in value.split(",") if part.strip())
+def comma_list(text: str) -> tuple[str, ...]:
+    """a,b,c -> ("a", "b", "c"), without empty parts."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def config_options(sections: tuple[type[Section], ...]) -> Callable[[Command], Command]:
@@ -76,8 +72,8 @@ def _option(section: type[Section], field: Any, kind: Any) -> Callable[[Any], An
     return click.option(
         name,
         field.name,
-        type=CommaList() if is_list else kind,
-        metavar=None if is_list else {int: "N", float: "X", str: "TEXT"}[kind],
+        type=comma_list if is_list else kind,
+        metavar=COMMA_LIST if is_list else {int: "N", float: "X", str: "TEXT"}[kind],
         help=text + shown,
     )
 

@@ -69,4 +69,4 @@ def command(
     read = total - unreadable
     click.echo(f"{read:,} photos classified, {unreadable:,} could not be read", err=True)
     if unreadable:
-        raise SystemExit(UNREADABLE)
+        raise click.exceptions.Exit(UNREADABLE)

@@ -8,14 +8,15 @@ from typing import Any
 import click
 
 from classeur.cli.exit_codes import FAILED, INTERRUPTED
-from classeur.cli.options import ALL, CommaList, config_options
+from classeur.cli.options import ALL, COMMA_LIST, comma_list, config_options
 
 
 @click.command()
 @click.argument("photos", type=click.Path(path_type=Path))
 @click.option(
     "--rungs",
-    type=CommaList(),
+    type=comma_list,
+    metavar=COMMA_LIST,
     default="majority,dense,conv3,conv3-augmented,resnet-small",
     show_default=True,
     help="Recipes to compare; see: classeur recipes.",

@@ -10,10 +10,12 @@ import click
 from classeur.cli.exit_codes import INTERRUPTED
 from classeur.cli.options import ALL, config_options
 
+DEFAULT_RECIPE = "conv3"
+
 
 @click.command()
 @click.argument("photos", type=click.Path(path_type=Path), required=False)
-@click.option("--recipe", default="conv3", show_default=True, help="See: classeur recipes.")
+@click.option("--recipe", help=f"See: classeur recipes. [default: {DEFAULT_RECIPE}]")
 @click.option(
     "--to", type=click.Path(path_type=Path), help="The run folder to make. [default: runs/RECIPE]"
 )
@@ -23,22 +25,22 @@ from classeur.cli.options import ALL, config_options
 @click.option("--seed", type=int, metavar="N", help="Of weights, order, augmentation, dropout.")
 @config_options(ALL)
 def command(
-    photos: Path | None, recipe: str, to: Path | None, resume: Path | None, **options: Any
+    photos: Path | None, recipe: str | None, to: Path | None, resume: Path | None, **options: Any
 ) -> None:
     """Train one recipe on a folder of photos, score it, and write its report."""
     if (photos is None) == (resume is None):
         raise click.UsageError("give either PHOTOS or --resume RUN.")
-    changed = [f"--{k.replace('_', '-')}" for k, v in options.items() if v is not None]
-    if resume is not None and (changed or to is not None):
-        raise click.UsageError(
-            f"a run is resumed as it was begun: leave out {', '.join(changed or ['--to'])}."
-        )
+    given = {"recipe": recipe, "to": to, **options}
+    changed = [f"--{k.replace('_', '-')}" for k, v in given.items() if v is not None]
+    if resume is not None and changed:
+        raise click.UsageError(f"a run is resumed as it was begun: leave out {', '.join(changed)}.")
     from classeur.cli.show import show_metrics, start_log
     from classeur.evaluation.evaluate import read_metrics
     from classeur.study.train import free_run_folder, train
     from classeur.study.train import resume as resume_run
 
     start_log()
+    recipe = recipe or DEFAULT_RECIPE
     folder = resume or to or free_run_folder(recipe)
     try:
         run = resume_run(folder) if photos is None else train(photos, recipe, to=folder, **options)
