@@ -1,0 +1,307 @@
+"""Each command on photos."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from classeur.run_folder import RunFolder, read_json_lines
+
+Command = Callable[..., Any]
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(text.splitlines()))
+
+
+def undecodable(root: Path) -> Path:
+    """Class folders with file names that are no UTF-8; in each, both photos are the same."""
+    for label, colour in (("cat", "red"), ("dog", "blue")):
+        folder = root / "odd" / label
+        folder.mkdir(parents=True)
+        for number in range(2):
+            with (folder / os.fsdecode(b"%d\xe9.png" % number)).open("wb") as file:
+                Image.new("RGB", (9, 9), colour).save(file, "PNG")
+    return root / "odd"
+
+
+def test_inspect(classeur: Command, photos: Path) -> None:
+    shown = classeur("inspect", photos)
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out.startswith("40 photos in 2 classes (class-folders)\n\nclass  photos\n")
+    assert "mean size: 24×20 pixels" in shown.out
+
+
+def test_inspect_as_json(classeur: Command, photos: Path) -> None:
+    shown = classeur("inspect", photos, "--json", "--classes", "dark,light", "--limit-per-class", 5)
+    assert (shown.code, shown.err) == (0, "")
+    found = json.loads(shown.out)
+    assert found["total"] == 10
+    assert found["per_class"] == {"dark": 5, "light": 5}
+
+
+def test_inspect_names_what_it_cannot_read(classeur: Command, photos: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(photos, copy)
+    (copy / "dark" / "page.jpg").write_text("<html>404</html>")
+    shown = classeur("inspect", copy)
+    assert shown.code == 0
+    assert "unreadable files: 1\n  dark/page.jpg is an HTML page, not a photo\n" in shown.out
+
+
+def test_names_that_are_no_text_are_shown_with_their_bytes(
+    classeur: Command, tmp_path: Path
+) -> None:
+    odd = undecodable(tmp_path)
+    shown = classeur("inspect", odd)
+    assert shown.code == 0
+    assert r"cat/0\udce9.png = cat/1\udce9.png" in shown.out
+    shown = classeur("inspect", odd, "--json")
+    assert shown.code == 0
+    assert json.loads(shown.out)["duplicates"][0]["paths"] == ["cat/0\udce9.png", "cat/1\udce9.png"]
+
+
+def test_prepare(classeur: Command, photos: Path, tmp_path: Path) -> None:
+    to = tmp_path / "arrays"
+    shown = classeur("prepare", photos, "--to", to, "--size", 12, "--color", "grey")
+    assert shown.out == f"40 photos of 12×12×1 in {to}\n"
+    assert np.load(to / "photos.npy").shape == (40, 12, 12, 1)
+    assert np.load(to / "labels.npy").tolist() == [0] * 20 + [1] * 20
+    assert json.loads((to / "class_names.json").read_text()) == ["dark", "light"]
+    assert len(rows_of((to / "manifest.csv").read_text())) == 40
+
+
+def test_prepare_refuses_a_folder_of_something_else(
+    classeur: Command, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").touch()
+    shown = classeur("prepare", photos, "--to", tmp_path / "mine")
+    assert shown.code == 1
+    assert "is not empty and holds no prepared photos" in shown.err
+    assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_predict_a_folder(classeur: Command, run: RunFolder, photos: Path) -> None:
+    shown = classeur("predict", run.path, photos)
+    assert (shown.code, shown.err) == (0, "40 photos classified, 0 could not be read\n")
+    rows = rows_of(shown.out)
+    assert list(rows[0]) == [
+        "path", "label", "probability", "label_2", "probability_2", "error",
+    ]  # fmt: skip
+    assert [row["label"] for row in rows] == ["dark"] * 20 + ["light"] * 20
+    assert [Path(row["path"]).parent.name for row in rows] == [row["label"] for row in rows]
+    assert all(float(row["probability"]) > 0.9 for row in rows)
+
+
+def test_predict_says_what_it_could_not_read(
+    classeur: Command, run: RunFolder, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "page.jpg").write_text("<!DOCTYPE html><html></html>")
+    paths = [photos / "light" / "0.png", tmp_path / "page.jpg", photos / "dark" / "0.png"]
+    shown = classeur("predict", run.path, *paths, "--top-k", 1)
+    assert (shown.code, shown.err) == (3, "2 photos classified, 1 could not be read\n")
+    rows = rows_of(shown.out)
+    assert list(rows[0]) == ["path", "label", "probability", "error"]
+    assert [row["label"] for row in rows] == ["light", "", "dark"]
+    assert rows[1]["error"] == "is an HTML page, not a photo"
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.jsonl", "p.parquet"])
+def test_predict_into_a_file(
+    classeur: Command, run: RunFolder, photos: Path, tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / name
+    shown = classeur("predict", run.path, photos, "--output", file)
+    assert (shown.code, shown.out) == (0, "")
+    if name == "p.parquet":
+        labels = pq.read_table(file)["label"].to_pylist()
+    elif name == "p.csv":
+        labels = [row["label"] for row in rows_of(file.read_text())]
+    else:
+        labels = [line["label"] for line in read_json_lines(file)]
+    assert labels == ["dark"] * 20 + ["light"] * 20
+
+
+def test_predict_checks_its_output_before_it_works(
+    classeur: Command, run: RunFolder, photos: Path
+) -> None:
+    shown = classeur("predict", run.path, photos, "-o", "answers.txt")
+    assert (shown.code, shown.out) == (1, "")
+    assert shown.err == (
+        "error: answers.txt ends in no known format. Expected .csv, .jsonl, .parquet.\n"
+    )
+
+
+def test_predict_draws_a_figure(
+    classeur: Command, run: RunFolder, photos: Path, tmp_path: Path
+) -> None:
+    shown = classeur("predict", run.path, photos / "dark", "--figure", tmp_path / "grid.png")
+    assert shown.code == 0
+    with Image.open(tmp_path / "grid.png") as figure:
+        assert figure.width > 500
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["gone.jpg"], 1, "error: gone.jpg does not exist. Expected photos or folders of photos."),
+        (["."], 1, "error: no photos in .."),
+        ([".", "--device", "gpu"], 1, "error: device gpu is not there. This machine has: "),
+        ([".", "--top-k", "0"], 2, "Invalid value for '--top-k': 0 is not in the range x>=1."),
+        ([], 2, "Missing argument 'PATHS...'."),
+    ],
+)
+def test_predict_what_cannot_be(
+    classeur: Command, run: RunFolder, arguments: list[str], code: int, message: str
+) -> None:
+    shown = classeur("predict", run.path, *arguments)
+    assert (shown.code, shown.out) == (code, "")
+    assert message in shown.err
+
+
+def test_predict_into_head(run: RunFolder, photos: Path) -> None:
+    command = [sys.executable, "-m", "classeur", "predict", str(run.path), str(photos)]
+    reader, writer = os.pipe()
+    os.close(reader)  # as head does when it has seen enough
+    result = subprocess.run(command, check=False, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert "BrokenPipe" not in result.stderr
+
+
+def test_evaluate(classeur: Command, run: RunFolder) -> None:
+    shown = classeur("evaluate", run.path)
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out.startswith("8 photos\n\nfigure ")
+    rows = [line.split() for line in shown.out.splitlines()]
+    assert ["accuracy", "1.0000", "1.0000–1.0000"] in rows
+    assert ["dark", "1.000", "1.000", "1.000", "4"] in rows
+    (opening,) = read_json_lines(run.test_openings)
+    assert (opening["reason"], opening["photos"]) == ("evaluate", 8)
+    again = classeur("evaluate", run.path)
+    assert again.err == "the test split of this run has been read 2 times\n"
+
+
+@pytest.mark.parametrize(("split", "count"), [("train", 24), ("val", 8)])
+def test_evaluate_another_split_opens_no_test(
+    classeur: Command, run: RunFolder, split: str, count: int
+) -> None:
+    shown = classeur("evaluate", run.path, "--split", split, "--json")
+    assert shown.code == 0
+    assert json.loads(shown.out)["photos"] == count
+    assert not run.test_openings.exists()
+
+
+def test_evaluate_other_photos_in_another_layout(
+    classeur: Command, run: RunFolder, photos: Path, tmp_path: Path
+) -> None:
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for number in range(6):
+        shutil.copy(photos / "light" / f"{number}.png", flat / f"light.{number}.png")
+    shutil.copy(photos / "dark" / "0.png", flat / "dark.0.png")
+    shutil.copy(photos / "light" / "9.png", flat / "dark.1.png")  # a wrong label
+    (flat / "light.7.jpg").touch()
+    shown = classeur("evaluate", run.path, "--data", flat, "--json")
+    assert (shown.code, shown.err) == (0, "left out: light.7.jpg is empty (0 bytes)\n")
+    figures = json.loads(shown.out)
+    assert figures["confusion"] == [[1, 1], [0, 6]]
+    assert figures["accuracy"]["value"] == 7 / 8
+    assert not run.test_openings.exists()
+
+
+def test_evaluate_classes_that_the_run_does_not_know(
+    classeur: Command, run: RunFolder, photos: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(photos, tmp_path / "other")
+    (tmp_path / "other" / "light").rename(tmp_path / "other" / "lights")
+    shown = classeur("evaluate", run.path, "--data", tmp_path / "other")
+    assert (shown.code, shown.out) == (1, "")
+    assert shown.err == (
+        "error: the run does not know the classes lights. It knows: dark, light. "
+        'Did you mean "light"?\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--layout", "flat"], "--layout is that of --data; the run knows its own photos."),
+        (
+            ["--data", ".", "--split", "val"],
+            "--split is of the run's own photos; of --data, all are scored.",
+        ),
+        (["--split", "tset"], "'tset' is not one of 'train', 'val', 'test'."),
+    ],
+)
+def test_evaluate_ignores_no_option(
+    classeur: Command, run: RunFolder, arguments: list[str], message: str
+) -> None:
+    shown = classeur("evaluate", run.path, *arguments)
+    assert (shown.code, shown.out) == (2, "")
+    assert message in " ".join(shown.err.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give either PHOTOS or --resume RUN."),
+        (["photos", "--resume", "run"], "give either PHOTOS or --resume RUN."),
+        (
+            [
+                "--resume",
+                "run",
+                "--class-weights",
+                "--epochs",
+                "3",
+                "--to",
+                "x",
+                "--recipe",
+                "dense",
+            ],
+            "a run is resumed as it was begun: "
+            "leave out --recipe, --to, --class-weights, --epochs.",
+        ),
+        (["--resume", "run", "--seed", "0"], "begun: leave out --seed."),
+        (["photos", "--epochs", "many"], "Invalid value for '--epochs'"),
+    ],
+)
+def test_train_arguments_that_contradict_each_other(
+    classeur: Command, arguments: list[str], message: str
+) -> None:
+    shown = classeur("train", *arguments)
+    assert (shown.code, shown.out) == (2, "")
+    assert message in shown.err
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_an_unknown_recipe(classeur: Command, photos: Path) -> None:
+    shown = classeur("train", photos, "--recipe", "conv4")
+    assert shown.code == 1
+    assert shown.err.startswith('error: unknown recipe "conv4". Did you mean "conv')
+
+
+def test_recipes(classeur: Command) -> None:
+    from classeur import RECIPES
+
+    shown = classeur("recipes")
+    assert (shown.code, shown.err) == (0, "")
+    header, line, *rows = shown.out.splitlines()
+    assert header.split() == ["recipe", "network", "what", "it", "is"]
+    assert set(line) == {"─", " "}
+    assert [row.split()[0] for row in rows] == list(RECIPES)
+    assert all(recipe.description in shown.out for recipe in RECIPES.values())
