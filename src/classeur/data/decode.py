@@ -7,6 +7,7 @@ no photo is ever replaced by another one, a black square or its own upper half.
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from dataclasses import dataclass
 from typing import Literal
@@ -95,8 +96,8 @@ def decode(
         photo: the bytes of a file, an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), or a
             Pillow image.
         color: `rgb` or `grey`.
-        enough: a JPEG both sides of which are at least twice this many pixels at a reduced scale
-            may be decoded at that scale. None: always in full.
+        enough: a JPEG may be decoded at a half, a quarter or an eighth of its scale if both sides
+            are then still a quarter larger than this, in pixels. None: always in full.
 
     Raises:
         UnreadablePhotoError: with the reason, for anything that is not one whole photo.
@@ -148,8 +149,10 @@ def _decode_image(
 ) -> Decoded:
     mode, (width, height) = image.mode, image.size
     if enough is not None and file_format in ("JPEG", "MPO"):
-        # Twice the needed size is left for the resize, as Pillow's own thumbnail() does.
-        image.draft(None, (2 * enough, 2 * enough))
+        # The decoder's own scaling is antialiased and saves most of the work; what is left over
+        # the needed size keeps the resize from ever enlarging.
+        side = math.ceil(1.25 * enough)
+        image.draft(None, (side, side))
     if image.width * image.height > MAX_PIXELS:
         raise UnreadablePhotoError(
             f"is a decompression bomb or too large: {width}×{height} pixels, "

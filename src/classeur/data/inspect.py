@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from classeur.data.decode import decode
-from classeur.data.facts import PhotoFacts
+from classeur.data.facts import PhotoFacts, full_hash
 from classeur.data.reader import PhotoReader, in_parallel
 from classeur.data.records import Listing, Record, Unreadable, count_by
 from classeur.errors import UnreadablePhotoError
@@ -110,24 +110,17 @@ class Inspection:
 
     def sentences(self) -> list[str]:
         """Return the findings that call for a decision, one plain sentence each."""
-        found = []
-        if self.unreadable:
-            found.append(
-                f"{len(self.unreadable)} files cannot be read and are left out of every score."
-            )
-        if self.contradictions:
-            found.append(
-                f"{len(self.contradictions)} pictures stand under more than one label: at least "
-                "one of the labels is wrong."
-            )
-        if self.leaks:
-            found.append(
-                f"{len(self.leaks)} pictures lie in more than one split: scores on them are too "
-                "good."
-            )
-        copies = sum(len(item.paths) - 1 for item in self.duplicates)
-        if copies:
-            found.append(f"{copies} photos are exact copies of others.")
+        counted = [
+            (len(self.unreadable), "file cannot be read and is", "files cannot be read and are",
+             "left out of every score"),
+            (len(self.contradictions), "picture stands", "pictures stand",
+             "under more than one label: at least one of the labels is wrong"),
+            (len(self.leaks), "picture lies", "pictures lie",
+             "in more than one split: scores on such photos are too good"),
+            (sum(len(item.paths) - 1 for item in self.duplicates), "photo is an exact copy",
+             "photos are exact copies", "of another"),
+        ]  # fmt: skip
+        found = [f"{n} {one if n == 1 else many} {rest}." for n, one, many, rest in counted if n]
         if self.imbalance >= 3:
             found.append(
                 f"The largest class has {self.imbalance:.1f} photos for each one of the smallest: "
@@ -142,11 +135,12 @@ def inspect_listing(listing: Listing) -> Inspection:
 
     def look(record: Record) -> PhotoFacts | Unreadable:
         try:
-            return PhotoFacts.of(record, decode(reader.read(record.path)))
+            decoded = decode(reader.read(record.path))
         except UnreadablePhotoError as error:
             return Unreadable(record.path, str(error))
+        return PhotoFacts.of(record, decoded, full_hash(decoded))
 
-    results = in_parallel(look, listing.records)
+    results = in_parallel(look, listing.records, chunk=8)
     bar = tqdm(
         results, "inspecting", len(listing.records), unit=" photos", leave=False, disable=None
     )
@@ -191,7 +185,7 @@ def _samples(facts: Sequence[PhotoFacts]) -> dict[str, list[str]]:
     for fact in facts:
         by_label[fact.label].append(fact.path)
     return {
-        label: random.Random(label).sample(paths, min(SAMPLES, len(paths)))
+        label: random.Random(label.encode("utf-8", "surrogateescape")).sample(paths, min(SAMPLES, len(paths)))
         for label, paths in sorted(by_label.items())
     }
 

@@ -7,6 +7,7 @@ import io
 from collections import Counter
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,8 +77,8 @@ def read_manifest(path: Path) -> Manifest:
     """Read a manifest.csv.
 
     Raises:
-        DataError: if it is missing, has other columns, an unknown split, a path twice, or a path
-            that leads out of the folder of photos.
+        DataError: if it is missing, has other columns, a line of another length, an unknown split,
+            a path twice, or a path that leads out of the folder of photos.
     """
     expected = [field.name for field in fields(ManifestRow)]
     try:
@@ -127,10 +128,12 @@ def select(listing: Listing, manifest: Manifest, source: Path) -> Listing:
     return Listing(listing.root, listing.layout, records, [], listing.passed_over)
 
 
-def _row(path: Path, line: int, values: dict[str, str]) -> ManifestRow:
+def _row(path: Path, line: int, values: dict[Any, Any]) -> ManifestRow:
+    if None in values or None in values.values():  # DictReader's words for too many and too few
+        raise DataError(f"{path}, line {line}: expected one value for each column.")
     try:
         width, height = int(values["width"]), int(values["height"])
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise DataError(f"{path}, line {line}: width and height must be whole numbers.") from error
     if values["split"] not in SPLITS:
         raise DataError(

@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,11 +34,12 @@ class PhotoReader:
         self._root = root
         self._arrays = ArrayReader(root)
         self._lock = threading.Lock()
+        self._array_files: dict[str, bool] = {}
 
     def read(self, path: str) -> Content:
         """Return the content of one photo. Raises UnreadablePhotoError with the reason."""
         file = self._root / path
-        if is_member(path) and not file.exists():
+        if "#" in path and self._is_row(path):
             with self._lock:
                 return self._arrays.read(path)
         try:
@@ -49,6 +51,13 @@ class PhotoReader:
             return file.read_bytes()
         except OSError as error:
             raise UnreadablePhotoError(f"cannot be read: {error.strerror or error}") from error
+
+    def _is_row(self, path: str) -> bool:
+        """Whether a path names a row of an array; asked of the disk once for each array file."""
+        name = path.rpartition("#")[0]
+        if name not in self._array_files:
+            self._array_files[name] = is_member(path) and not (self._root / path).exists()
+        return self._array_files[name]
 
 
 def sha256(content: Content) -> str:
@@ -65,23 +74,38 @@ def cpu_count() -> int:
 
 
 def in_parallel(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    workers: int | None = None,
+    chunk: int = 1,
 ) -> Iterator[Result]:
     """Yield function(item) in the order of the items, computed by a few threads.
 
-    At most a few items a worker are under way, so memory stays bounded however many there are.
-    Threads serve because hashing, Pillow's decoders and its resize release the interpreter lock.
+    At most eight chunks a worker are under way, so memory stays bounded however many items there
+    are. Threads serve because hashing, Pillow's decoders and its resize release the interpreter
+    lock.
+
+    Args:
+        function: called in the threads.
+        items: taken as they are needed.
+        workers: threads; None: one a processor.
+        chunk: items handed over at once; larger where the function takes microseconds.
     """
     workers = workers or cpu_count()
-    waiting: deque[Future[Result]] = deque()
+    waiting: deque[Future[list[Result]]] = deque()
+    remaining = iter(items)
+
+    def run(some: list[Item]) -> list[Result]:
+        return [function(item) for item in some]
+
     with ThreadPoolExecutor(workers, thread_name_prefix="classeur") as pool:
         try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
+            while some := list(islice(remaining, chunk)):
+                waiting.append(pool.submit(run, some))
                 if len(waiting) >= 8 * workers:
-                    yield waiting.popleft().result()
+                    yield from waiting.popleft().result()
             while waiting:
-                yield waiting.popleft().result()
+                yield from waiting.popleft().result()
         finally:
             for future in waiting:
                 future.cancel()

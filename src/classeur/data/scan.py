@@ -97,7 +97,7 @@ def _hashed(listing: Listing) -> Listing:
         except UnreadablePhotoError as error:
             return Unreadable(record.path, str(error))
 
-    results = in_parallel(hash_one, listing.records)
+    results = in_parallel(hash_one, listing.records, chunk=16)
     bar = tqdm(results, "reading", len(listing.records), unit=" photos", leave=False, disable=None)
     hashed = list(bar)
     listing.records = [item for item in hashed if isinstance(item, Record)]

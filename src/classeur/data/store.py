@@ -35,6 +35,7 @@ from tqdm import tqdm
 from classeur.data.decode import DECODER_VERSION
 from classeur.data.facts import (
     PhotoFacts,
+    prepared_hash,
     read_facts,
     read_paths,
     read_unreadable,
@@ -47,7 +48,7 @@ from classeur.data.reader import PhotoReader, in_parallel, sha256
 from classeur.data.records import Listing, Record, Unreadable
 from classeur.errors import DataError, StoreError, UnreadablePhotoError
 
-STORE_VERSION = 1
+STORE_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Store:
         """Whether the store is finished and of this version."""
         try:
             return bool(self._about["version"] == STORE_VERSION)
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             return False
 
 
@@ -184,11 +185,11 @@ def _write_photos(
             pixels, decoded = geometry.open(content)
         except UnreadablePhotoError as error:
             return Unreadable(record.path, str(error))
-        return pixels, PhotoFacts.of(record, decoded)
+        return pixels, PhotoFacts.of(record, decoded, prepared_hash(decoded, pixels))
 
     facts: list[PhotoFacts] = []
     unreadable: list[Unreadable] = []
-    results = in_parallel(prepare, listing.records, workers)
+    results = in_parallel(prepare, listing.records, workers, chunk=8)
     total = len(listing.records)
     with (folder / "photos.npy").open("w+b") as file:
         _write_header(file, (total, *geometry.shape))
@@ -196,7 +197,7 @@ def _write_photos(
             if isinstance(result, Unreadable):
                 unreadable.append(result)
             else:
-                file.write(result[0].tobytes())
+                file.write(np.ascontiguousarray(result[0]).data)
                 facts.append(result[1])
         # The header has room for any number of rows, so it can be put right at the end.
         file.seek(0)

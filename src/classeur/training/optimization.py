@@ -18,10 +18,13 @@ def make_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.Op
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
+    fused = all(p.device.type in ("cpu", "cuda") for p in parameters)  # one pass over each tensor
     if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, config.learning_rate, momentum=0.9, nesterov=True)
+        return torch.optim.SGD(
+            groups, config.learning_rate, momentum=0.9, nesterov=True, fused=fused
+        )
     kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
-    return kind(groups, config.learning_rate)
+    return kind(groups, config.learning_rate, fused=fused)
 
 
 def learning_rate_at(config: TrainingConfig, step: int, steps: int) -> float:

@@ -25,7 +25,7 @@ class Recipe:
 
 _SCRATCH = TrainingConfig(epochs=40, patience=8)
 _WIDE = TrainingConfig(epochs=40, patience=8, learning_rate=3e-4)
-"""For a dense layer on all pixels: with Adam, 67,500 inputs that move together by 1e-3 overshoot."""
+"""For a dense layer on all pixels: with Adam, 67,500 inputs that move together overshoot."""
 _MOVED = AugmentationConfig(flip=0.5, rotation=15, zoom=0.15, shift=0.1, shear=5)
 
 _RECIPES = (
