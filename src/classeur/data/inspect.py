@@ -184,10 +184,11 @@ def _samples(facts: Sequence[PhotoFacts]) -> dict[str, list[str]]:
     by_label: dict[str, list[str]] = defaultdict(list)
     for fact in facts:
         by_label[fact.label].append(fact.path)
-    return {
-        label: random.Random(label.encode("utf-8", "surrogateescape")).sample(paths, min(SAMPLES, len(paths)))
-        for label, paths in sorted(by_label.items())
-    }
+    samples = {}
+    for label, paths in sorted(by_label.items()):
+        draw = random.Random(label.encode("utf-8", "surrogateescape"))
+        samples[label] = draw.sample(paths, min(SAMPLES, len(paths)))
+    return samples
 
 
 def _duplicates(facts: Sequence[PhotoFacts]) -> list[Duplicates]:
