@@ -97,9 +97,9 @@ def run(tmp_path: Path, photos: Path) -> RunFolder:
     with torch.no_grad():
         for parameter in classifier.network.parameters():
             parameter.zero_()
-        hidden.weight[0] = 1 / hidden.in_features  # type: ignore[index, operator]
-        output.weight[0, 0] = 10  # type: ignore[index, operator]
-        output.bias[0] = -5  # type: ignore[index, operator]
+        hidden.weight[0] = 1 / hidden.in_features
+        output.weight[0, 0] = 10
+        output.bias[0] = -5
     classifier.save_facts(run)
     classifier.save_weights(run)
     return run

@@ -44,7 +44,7 @@ def test_every_option_of_the_config_is_on_the_help_page(name: str) -> None:
     page = command(name).get_help(click.Context(command(name), info_name=name))
     options = {p.name: p for p in command(name).params if isinstance(p, click.Option)}
     for section in SECTIONS[name]:
-        for field in dataclasses.fields(section):  # type: ignore[arg-type]
+        for field in dataclasses.fields(section):
             if field.name in ("photos", "name"):
                 continue
             option = options.pop(field.name)
@@ -79,7 +79,7 @@ def test_choices_are_spelled_out() -> None:
 def test_options_that_are_not_given_are_none(name: str) -> None:
     values = parsed(name, "photos", *(["--to", "x"] if name == "prepare" else []))
     for section in SECTIONS[name]:
-        for field in dataclasses.fields(section):  # type: ignore[arg-type]
+        for field in dataclasses.fields(section):
             assert values.get(field.name) is None or field.name == "photos"
 
 

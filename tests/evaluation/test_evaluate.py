@@ -13,6 +13,7 @@ from classeur.data.manifest import Manifest
 from classeur.errors import RunFolderError
 from classeur.evaluation import evaluate
 from classeur.evaluation.evaluate import (
+    RunMetrics,
     evaluate_run,
     predict_rows,
     read_metrics,
@@ -40,6 +41,7 @@ def test_evaluate_writes_predictions_and_metrics(
     assert result.latency_ms > 0
     assert list(result.splits) == ["train", "val", "test"]
     assert (result.splits["val"].photos, result.splits["test"].photos) == (20, 11)
+    assert result.splits["train"].photos == 20  # of 59: no more than of validation
 
 
 def test_predictions_are_those_of_the_validation_and_test_photos_in_order(
@@ -59,13 +61,6 @@ def test_predictions_are_those_of_the_validation_and_test_photos_in_order(
     assert result.splits["test"] == measure(test.labels, test.probabilities, test.class_names)
 
 
-def test_no_more_training_photos_are_scored_than_validation_photos(
-    run: RunFolder, photos: np.ndarray, manifest: Manifest
-) -> None:
-    result = evaluate_run(run, photos, manifest, reason="a test")  # 59 and 20
-    assert 10 <= result.splits["train"].photos <= 20
-
-
 class Witness:
     """Photos that note what was on record when their rows were read."""
 
@@ -82,7 +77,7 @@ def test_the_opening_is_on_record_before_a_photo_is_read(
     run: RunFolder, photos: np.ndarray, manifest: Manifest
 ) -> None:
     witness = Witness(photos, run)
-    evaluate_run(run, witness, manifest, reason="a test")  # type: ignore[arg-type]
+    evaluate_run(run, witness, manifest, reason="a test")
     assert set(witness.openings) == {1}
 
 
@@ -142,25 +137,39 @@ def test_metrics_that_are_not_there_yet(run: RunFolder) -> None:
         read_metrics(run)
 
 
-def test_metrics_of_another_version(run: RunFolder, photos: np.ndarray, manifest: Manifest) -> None:
-    evaluate_run(run, photos, manifest, reason="a test")
+@pytest.fixture
+def scored(run: RunFolder) -> RunFolder:
+    """A run with a metrics.json."""
+    some = measure(np.array([0, 1, 2]), np.eye(3), ["ape", "bee", "cat"], resamples=10)
+    RunMetrics(["ape", "bee", "cat"], {"val": some, "test": some}, 7, 8, 0.5).write(run)
+    return run
+
+
+def edit(run: RunFolder, changes: dict[str, object]) -> None:
     values = json.loads(run.metrics.read_text(encoding="utf-8"))
-    run.metrics.write_text(json.dumps({**values, "version": 2}), encoding="utf-8")
+    run.metrics.write_text(json.dumps({**values, **changes}), encoding="utf-8")
+
+
+def test_metrics_survive_the_disk(scored: RunFolder) -> None:
+    found = read_metrics(scored)
+    assert (found.class_names, found.parameters) == (["ape", "bee", "cat"], 7)
+    assert (found.disk_bytes, found.latency_ms) == (8, 0.5)
+    assert found.splits["val"].accuracy.value == 1.0
+
+
+def test_metrics_of_another_version(scored: RunFolder) -> None:
+    edit(scored, {"version": 2})
     with pytest.raises(RunFolderError) as raised:
-        read_metrics(run)
+        read_metrics(scored)
     assert str(raised.value) == (
-        f"{run.metrics} is of version 2; this Classeur reads version 1. Delete it, then score the "
-        f'run again with: classeur train --resume "{run.path}"'
+        f"{scored.metrics} is of version 2; this Classeur reads version 1. Delete it, then score "
+        f'the run again with: classeur train --resume "{scored.path}"'
     )
 
 
 @pytest.mark.parametrize("changes", [{"splits": None}, {"splits": {"val": {}}}, {"speed": 3}])
-def test_metrics_that_are_broken(
-    run: RunFolder, photos: np.ndarray, manifest: Manifest, changes: dict[str, object]
-) -> None:
-    evaluate_run(run, photos, manifest, reason="a test")
-    values = json.loads(run.metrics.read_text(encoding="utf-8"))
-    run.metrics.write_text(json.dumps({**values, **changes}), encoding="utf-8")
+def test_metrics_that_are_broken(scored: RunFolder, changes: dict[str, object]) -> None:
+    edit(scored, changes)
     with pytest.raises(RunFolderError) as raised:
-        read_metrics(run)
-    assert str(raised.value).startswith(f"{run.metrics} is broken: ")
+        read_metrics(scored)
+    assert str(raised.value).startswith(f"{scored.metrics} is broken: ")

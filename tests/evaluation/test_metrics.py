@@ -146,13 +146,13 @@ def test_the_interval_of_a_perfect_run_is_a_point() -> None:
 
 
 def test_nineteen_in_twenty_intervals_cover_the_truth() -> None:
-    truth, covered, studies = 0.8, 0, 150
+    truth, covered, studies = 0.8, 0, 120
     random = np.random.default_rng(0)
     for _ in range(studies):
         labels = random.integers(0, 2, 120)
         right = random.random(120) < truth
         probabilities = np.eye(2)[np.where(right, labels, 1 - labels)]
-        found = measure(labels, probabilities, names(2), resamples=200).accuracy
+        found = measure(labels, probabilities, names(2), resamples=100).accuracy
         covered += found.low <= truth <= found.high
     assert 0.88 <= covered / studies <= 0.99
 

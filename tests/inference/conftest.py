@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -45,15 +45,9 @@ def photo() -> Image.Image:
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
 
-def as_file(image: Image.Image, file_format: str = "PNG", **options: object) -> bytes:
-    file = io.BytesIO()
-    image.save(file, file_format, **options)
-    return file.getvalue()
-
-
 @pytest.fixture(scope="session")
-def png(photo: Image.Image) -> bytes:
-    return as_file(photo)
+def png(photo: Image.Image, encode: Callable[..., bytes]) -> bytes:
+    return encode(photo)
 
 
 @pytest.fixture

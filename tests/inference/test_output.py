@@ -105,7 +105,7 @@ def test_nothing_is_left_of_a_failure(tmp_path: Path, name: str) -> None:
 def test_nothing_is_left_when_the_reader_stops(tmp_path: Path, name: str) -> None:
     answers = write_predictions(iter(ALL), tmp_path / name, 2)
     next(answers)
-    answers.close()  # type: ignore[attr-defined]
+    answers.close()
     assert list(tmp_path.iterdir()) == []
 
 

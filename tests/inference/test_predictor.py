@@ -8,7 +8,7 @@ import itertools
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,7 @@ from classeur.errors import InferenceError, RunFolderError
 from classeur.inference.predictor import Photo, Prediction, Predictor, find_photos
 from classeur.run_folder import RunFolder
 
-
-def as_file(image: Image.Image, file_format: str = "PNG", **options: Any) -> bytes:
-    file = io.BytesIO()
-    image.save(file, file_format, **options)
-    return file.getvalue()
+Encode = Callable[..., bytes]
 
 
 def answer(predictor: Predictor, photo: Photo, **options: Any) -> Prediction:
@@ -126,37 +122,41 @@ def test_an_array_that_is_no_photo(predictor: Predictor, array: np.ndarray) -> N
     assert answer(predictor, array).error
 
 
-def test_a_jpeg_taken_with_the_camera_turned(predictor: Predictor, photo: Image.Image) -> None:
+def test_a_jpeg_taken_with_the_camera_turned(
+    encode: Encode, predictor: Predictor, photo: Image.Image
+) -> None:
     stored = photo.transpose(Image.Transpose.ROTATE_90)  # EXIF 6: show it turned to the right
     exif = Image.Exif()
     exif[0x0112] = 6
-    turned = answer(predictor, as_file(stored, "JPEG", quality=98, exif=exif), top_k=4)
-    upright = answer(predictor, as_file(photo, "JPEG", quality=98), top_k=4)
-    lying = answer(predictor, as_file(stored, "JPEG", quality=98), top_k=4)
+    turned = answer(predictor, encode(stored, "JPEG", quality=98, exif=exif), top_k=4)
+    upright = answer(predictor, encode(photo, "JPEG", quality=98), top_k=4)
+    lying = answer(predictor, encode(stored, "JPEG", quality=98), top_k=4)
     assert_same(turned, upright, 0.01)
     assert dict(lying.top) != pytest.approx(dict(upright.top), abs=0.03)
 
 
-def test_a_16_bit_png(predictor: Predictor, photo: Image.Image) -> None:
+def test_a_16_bit_png(encode: Encode, predictor: Predictor, photo: Image.Image) -> None:
     grey = np.asarray(photo.convert("L"))
-    deep = as_file(Image.fromarray(grey.astype(np.uint16) * 257))
+    deep = encode(Image.fromarray(grey.astype(np.uint16) * 257))
     assert Image.open(io.BytesIO(deep)).mode.startswith("I")
     assert_same(answer(predictor, deep, top_k=4), answer(predictor, grey, top_k=4))
 
 
-def test_a_cmyk_jpeg(predictor: Predictor, photo: Image.Image) -> None:
-    printed = as_file(photo.convert("CMYK"), "JPEG", quality=98)
+def test_a_cmyk_jpeg(encode: Encode, predictor: Predictor, photo: Image.Image) -> None:
+    printed = encode(photo.convert("CMYK"), "JPEG", quality=98)
     assert_same(answer(predictor, printed, top_k=4), answer(predictor, photo, top_k=4), 0.02)
 
 
-def test_transparency_is_white(predictor: Predictor) -> None:
-    clear = as_file(Image.new("RGBA", (20, 20), (0, 0, 0, 0)))
-    white = as_file(Image.new("RGB", (20, 20), "white"))
+def test_transparency_is_white(encode: Encode, predictor: Predictor) -> None:
+    clear = encode(Image.new("RGBA", (20, 20), (0, 0, 0, 0)))
+    white = encode(Image.new("RGB", (20, 20), "white"))
     assert_same(answer(predictor, clear, top_k=4), answer(predictor, white, top_k=4))
 
 
-def test_a_photo_cut_off_is_no_photo(predictor: Predictor, photo: Image.Image) -> None:
-    whole = as_file(photo, "JPEG")
+def test_a_photo_cut_off_is_no_photo(
+    encode: Encode, predictor: Predictor, photo: Image.Image
+) -> None:
+    whole = encode(photo, "JPEG")
     assert answer(predictor, whole[: len(whole) // 2]).error.startswith("is broken: ")
 
 
@@ -185,7 +185,7 @@ def test_an_endless_stream_is_consumed_as_it_is_asked_for(predictor: Predictor, 
     some = list(itertools.islice(answers, 10))
     assert all(one.label for one in some)
     assert taken <= 12 + 8 * (os.cpu_count() or 1)
-    answers.close()  # type: ignore[attr-defined]
+    answers.close()
 
 
 @pytest.mark.parametrize("photos", ["photo.jpg", b"bytes of one", Path("photo.jpg")])

@@ -39,7 +39,7 @@ def hardware(monkeypatch: pytest.MonkeyPatch) -> object:
         (True, False, "cuda", "cuda"),
     ],
 )
-def test_device(hardware, cuda: bool, mps: bool, name: str, chosen: str) -> None:  # type: ignore[no-untyped-def]
+def test_device(hardware, cuda: bool, mps: bool, name: str, chosen: str) -> None:
     hardware(cuda, mps)
     assert choose_device(name) == torch.device(chosen)
 
@@ -52,7 +52,7 @@ def test_device(hardware, cuda: bool, mps: bool, name: str, chosen: str) -> None
         (False, "gpu", "device gpu is not there. This machine has: cpu."),
     ],
 )
-def test_a_device_that_is_not_there(hardware, mps: bool, name: str, message: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_device_that_is_not_there(hardware, mps: bool, name: str, message: str) -> None:
     hardware(mps=mps)
     with pytest.raises(ConfigError) as raised:
         choose_device(name)

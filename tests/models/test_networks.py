@@ -105,14 +105,14 @@ HEAD = [nn.Flatten, nn.Linear, nn.ReLU, nn.Dropout, nn.Linear]
 @pytest.mark.parametrize(
     ("options", "block"),
     [
-        ({}, [CONV, RELU, POOL]),
-        ({"normalization": "batch"}, [CONV, BATCH, RELU, POOL]),
-        ({"spatial_dropout": 0.2}, [CONV, RELU, POOL, DROP]),
-        ({"spatial_dropout": 0.2, "normalization": "batch"}, [CONV, BATCH, RELU, POOL, DROP]),
+        ({}, [CONV, POOL, RELU]),
+        ({"normalization": "batch"}, [CONV, BATCH, POOL, RELU]),
+        ({"spatial_dropout": 0.2}, [CONV, POOL, RELU, DROP]),
+        ({"spatial_dropout": 0.2, "normalization": "batch"}, [CONV, BATCH, POOL, RELU, DROP]),
     ],
 )
 def test_layers_of_conv3(options: dict[str, object], block: list[type[nn.Module]]) -> None:
-    network = create_model(ModelConfig("conv3", **options), (3, 32, 32), 3)  # type: ignore[arg-type]
+    network = create_model(ModelConfig("conv3", **options), (3, 32, 32), 3)
     assert [type(layer) for layer in network.children()] == 3 * block + HEAD
     for layer in network.modules():
         if isinstance(layer, nn.Dropout2d):
@@ -121,6 +121,15 @@ def test_layers_of_conv3(options: dict[str, object], block: list[type[nn.Module]
             assert layer.p == 0.5
     convolutions = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
     assert [layer.out_channels for layer in convolutions] == [32, 64, 64]
+
+
+def test_pooling_before_relu_gives_what_the_published_order_gives() -> None:
+    network = create_model(ModelConfig("conv3"), (3, 32, 32), 3).eval()
+    convolutions = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    photos = published = torch.randn(2, 3, 32, 32)
+    for convolution in convolutions:
+        published = functional.max_pool2d(functional.relu(convolution(published)), 2)
+    assert torch.equal(network[:9](photos), published)
 
 
 @pytest.mark.parametrize("name", TRAINED)
@@ -145,7 +154,7 @@ def test_blocks_of_resnet_small_start_as_identities() -> None:
     network = create_model(ModelConfig("resnet-small"), (3, 32, 32), 3)
     last = [m for n, m in network.named_modules() if n.endswith("second.1")]
     assert len(last) == 6
-    assert not any(layer.weight.any() for layer in last)  # type: ignore[operator, union-attr]
+    assert not any(layer.weight.any() for layer in last)
 
 
 @pytest.mark.parametrize(("side", "reduced"), [(63, 63), (64, 32), (95, 48), (96, 24), (150, 38)])

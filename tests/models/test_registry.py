@@ -44,7 +44,7 @@ def test_a_new_network_needs_a_name_and_a_builder() -> None:
     assert list_models()[-1] == "linear"
     assert describe_model("linear") == "One layer."
     network = create_model(ModelConfig("linear", dropout=0.25), (1, 2, 2), 2)
-    assert network[1].out_features == 1  # type: ignore[index, union-attr]
+    assert network[1].out_features == 1
 
 
 @pytest.mark.usefixtures("own_entries")

@@ -17,8 +17,8 @@ def test_rows_of_conv3() -> None:
     assert rows[:6] == [
         Layer("0", "Conv2d 3→32, 3×3", (32, 148, 148), 896),
         Layer("1", "BatchNorm2d", (32, 148, 148), 64),
-        Layer("2", "ReLU", (32, 148, 148), 0),
-        Layer("3", "MaxPool2d 2×2", (32, 74, 74), 0),
+        Layer("2", "MaxPool2d 2×2", (32, 74, 74), 0),
+        Layer("3", "ReLU", (32, 74, 74), 0),
         Layer("4", "Dropout2d 0.2", (32, 74, 74), 0),
         Layer("5", "Conv2d 32→64, 3×3", (64, 72, 72), 18_496),
     ]
@@ -51,7 +51,7 @@ def test_rows_add_up_to_all_parameters(name: str) -> None:
 
 def test_frozen_layers_have_no_trainable_parameters() -> None:
     network = create_model(ModelConfig("dense"), (1, 8, 8), 3)
-    network[1].requires_grad_(False)  # type: ignore[index, union-attr]
+    network[1].requires_grad_(False)
     rows = summarize(network, (1, 8, 8))
     assert [row.parameters for row in rows] == [0, 0, 0, 0, 387]
     assert sum(row.parameters for row in rows) == count_parameters(network)
