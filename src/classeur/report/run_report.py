@@ -46,6 +46,8 @@ class RunReport:
     """What the figures say, in words."""
     examples: list[PhotoCard]
     mistakes: list[PhotoCard]
+    binder: str = ""
+    """Address of the binder it belongs to, relative to the run folder. Empty: none."""
 
 
 def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunReport:
@@ -80,6 +82,7 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
         ],
         examples=[album.card(test, row) for row in _spread(test, EXAMPLES)],
         mistakes=[album.card(test, row) for row in _worst(test, MISTAKES)],
+        binder="../index.html" if (run.path.parent / "study.toml").is_file() else "",
     )
 
 

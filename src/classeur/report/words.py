@@ -12,6 +12,9 @@ from classeur.training.history import EpochRow
 GAP = 0.05
 """Training accuracy this far above validation, with intervals apart, is called overfitting."""
 
+MOST_DIFFERENCES = 4
+"""Runs that a conclusion names with the difference from each."""
+
 
 def percent(value: float, digits: int = 1) -> str:
     """Return 0.873 as `87.3 %`."""
@@ -26,9 +29,15 @@ def interval(figure: Figure) -> str:
 def points(figure: Figure) -> str:
     """Return a difference as `+3.1 points (95 % interval +1.0 to +5.2)`."""
     return (
-        f"{100 * figure.value:+.1f} points "
-        f"(95 % interval {100 * figure.low:+.1f} to {100 * figure.high:+.1f})"
+        f"{signed(figure.value)} points "
+        f"(95 % interval {signed(figure.low)} to {signed(figure.high)})"
     )
+
+
+def signed(value: float) -> str:
+    """Return 0.031 as `+3.1`, in points, with a true minus sign."""
+    tenths = round(1000 * value)
+    return f"{'−' if tenths < 0 else '+'}{abs(tenths) / 10:.1f}"
 
 
 def overfits(metrics: RunMetrics) -> bool:
@@ -108,17 +117,39 @@ def conclude(
     worse = [(other, d) for other, d, differs in mine if differs and d.value < 0]
     same = [(other, d) for other, d, differs in mine if not differs]
     if better:
-        named = ", ".join(f"{other} by {points(d)}" for other, d in better)
-        sentences.append(f"It is better than {named}.")
+        sentences.append(f"It is better than {_name(better, 'and')}.")
     if same:
-        named = ", ".join(f"{other} ({points(d)})" for other, d in same)
-        sentences.append(f"These test photos cannot tell it from {named}: indistinguishable.")
+        sentences.append(
+            f"These test photos cannot tell it from {_name(same, 'or')}: indistinguishable."
+        )
     if worse:
-        named = ", ".join(f"{other} by {points(d)}" for other, d in worse)
-        sentences.append(f"On the test photos it is worse than {named}: validation chose badly.")
+        sentences.append(
+            f"On the test photos it is worse than {_name(worse, 'and')}: validation chose badly."
+        )
     if openings > 1:
         sentences.append(f"Its test split has been read {openings} times; the first score counts.")
     return sentences
+
+
+def _name(others: Sequence[tuple[str, Figure]], word: str) -> str:
+    """Name runs with the differences from them; of many, the names alone."""
+    if len(others) > MOST_DIFFERENCES:
+        return _join([other for other, _ in others], word)
+    named = [f"{other} ({_briefly(d, units=not i)})" for i, (other, d) in enumerate(others)]
+    return _join(named, word)
+
+
+def _briefly(figure: Figure, *, units: bool) -> str:
+    """Return a difference and its interval; the first of a list says what the numbers are."""
+    points_word, interval_word = (" points", "95 % interval ") if units else ("", "")
+    return (
+        f"{signed(figure.value)}{points_word}, "
+        f"{interval_word}{signed(figure.low)} to {signed(figure.high)}"
+    )
+
+
+def _join(words: Sequence[str], last: str) -> str:
+    return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else words[0]
 
 
 def _describe_curve(history: Sequence[EpochRow]) -> list[str]:
