@@ -81,8 +81,9 @@ class RunFolderError(ClasseurError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ' Did you mean "x"?' for the closest of the known words, or ''."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f' Did you mean "{close[0]}"?' if close else ""
+    folded = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.5)
+    return f' Did you mean "{folded[close[0]]}"?' if close else ""
 
 
 def unknown(kind: str, word: str, known: Iterable[str]) -> str:

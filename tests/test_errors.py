@@ -1,0 +1,57 @@
+"""The exception tree, and the words that errors share."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import pytest
+
+from classeur import errors
+from classeur.errors import ClasseurError, ConfigError, did_you_mean, unknown
+
+
+def test_the_tree_is_drawn_as_it_is():
+    drawn, above = {}, {}
+    for line in errors.__doc__.splitlines():
+        match = re.match(r"^ {4}([│├└─ ]*)(\w+Error)\b", line)
+        if match:
+            depth = len(match[1]) // 4
+            above[depth] = match[2]
+            drawn[match[2]] = above[depth - 1] if depth else "Exception"
+    actual = {
+        name: kind.__base__.__name__
+        for name, kind in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(kind, ClasseurError)
+    }
+    assert drawn == actual
+    assert len(drawn) > 10
+
+
+def test_a_config_error_keeps_every_problem():
+    error = ConfigError(["epochs is wrong.", "size is wrong."])
+    assert error.problems == ["epochs is wrong.", "size is wrong."]
+    assert str(error) == "epochs is wrong.; size is wrong."
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "hint"),
+    [
+        ("epoch", ["epochs", "size"], ' Did you mean "epochs"?'),
+        ("szie", ["epochs", "size"], ' Did you mean "size"?'),
+        ("CHIHUAHUA", ["Pug", "Chihuahua"], ' Did you mean "Chihuahua"?'),
+        ("adamW", ["adam", "adamw"], ' Did you mean "adamw"?'),
+        ("xyz", ["epochs", "size"], ""),
+        ("", ["epochs"], ""),
+        ("epochs", [], ""),
+    ],
+)
+def test_did_you_mean(word, known, hint):
+    assert did_you_mean(word, known) == hint
+
+
+def test_unknown():
+    assert unknown("optimizer", "adma", iter(["adam", "sgd"])) == (
+        'unknown optimizer "adma". Did you mean "adam"? Expected one of: adam, sgd.'
+    )
+    assert unknown("device", "x", ["cpu"]) == 'unknown device "x". Expected one of: cpu.'
