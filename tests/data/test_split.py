@@ -49,7 +49,7 @@ class TestProportions:
     def test_within_one_photo_of_what_was_asked(self, val, test):
         wanted = {"train": 1 - val - test, "val": val, "test": test}
         for count in range(3, 60):
-            counts = split(many({"cat": count, "dog": 100}), val=val, test=test).counts()
+            counts = split(many({"cat": count, "dog": 20}), val=val, test=test).counts()
             for name, share in wanted.items():
                 number = counts[name]["cat"]
                 assert number >= 1
@@ -114,9 +114,8 @@ class TestTogether:
                 owners.setdefault(row.group, set()).add(row.split)
             assert all(len(splits) == 1 for splits in owners.values())
             counts = manifest.counts()
-            assert [counts[s]["ill"] for s in ("train", "val", "test")] == [35, 15, 10] or all(
-                abs(counts[s]["ill"] - n) <= 5 for s, n in zip(counts, (36, 12, 12), strict=True)
-            )
+            for name, wanted in (("train", 36), ("val", 12), ("test", 12)):
+                assert abs(counts[name]["ill"] - wanted) <= 5  # a patient has five photos of each
 
     def test_chains_of_copies_and_groups(self):
         """a has b's picture, b is of c's group, c has d's bytes: all four stay together."""
