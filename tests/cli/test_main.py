@@ -46,7 +46,7 @@ def test_help_lists_every_command_with_its_own_first_line(classeur: Callable[...
         assert f"{name} {line}" in text
         own = classeur(name, "--help")
         assert own.code == 0
-        assert f"Usage: classeur {name}" in own.out
+        assert f"classeur {name} [OPTIONS]" in own.out
 
 
 def test_no_command_shows_the_help(classeur: Callable[..., Any]) -> None:
