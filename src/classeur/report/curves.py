@@ -94,7 +94,7 @@ def _small(rung: RungSheet, name: str, longest: int, ceiling: float, guessing: f
     for axes, series, top in ((upper, loss, ceiling), (lower, accuracy, 1.0)):
         _plot(axes, series, width=1.5, ceiling=top)
         axes.set_xlim(min(0.5, 1 - 0.02 * longest), longest + max(0.5, 0.02 * longest))
-        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
     upper.axhline(guessing, color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
     upper.set_ylim(0, ceiling)
     upper.tick_params(labelbottom=False)
@@ -134,10 +134,9 @@ def _limits(series: _Series, *, from_zero: bool) -> tuple[float, float]:
 
 
 def _epoch_axis(axes: Axes, last: int) -> None:
-    axes.set_xlim(min(0.5, 1 - 0.02 * last) if last == 1 else 1 - 0.02 * last, last * 1.02)
-    if last == 1:
-        axes.set_xlim(0.5, 1.5)
-    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    room = 0.02 * last if last > 1 else 0.5
+    axes.set_xlim(1 - room, last + room)
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
 
 
 def _name_lines(canvas: Canvas, axes: Axes, series: _Series) -> None:

@@ -50,9 +50,9 @@ def test_scores(rungs: Sequence[RungSheet]) -> Drawing | None:
         return None
     names = [label(rung.name, 26) for rung in rungs]
     left = min(210, max(text_width(name, TEXT) for name in names) + 16)
-    width, height = 520, 26 * len(rungs) + 48
+    width, height = 520, 26 * len(rungs) + 72
     canvas = Canvas.of(width, height)
-    axes = canvas.axes(Margins(left, 34, 62, 14))
+    axes = canvas.axes(Margins(left, 34, 62, 38))
     axes.grid(visible=False, axis="y")
     axes.grid(axis="x", color=RULE, linewidth=0.8)
     axes.set_xlim(*_accuracy_limits(rungs))
@@ -65,6 +65,7 @@ def test_scores(rungs: Sequence[RungSheet]) -> Drawing | None:
         _, y = at(axes, 0, row)
         canvas.text(left - 12, y, names[row], color=color, ha="right", bold=row == 0)
         canvas.text(width - 4, y, percent(rung.test.value), color=color, ha="right", bold=row == 0)
+    canvas.text(0, height - 12, "Test accuracy", bold=True)
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")
     alt = "Test accuracy with its 95 % interval. " + "; ".join(map(_say, rungs)) + "."
     return draw(canvas.figure, "test-accuracy", alt)
@@ -191,9 +192,10 @@ def _name_points(
     for i, ((x, y), (left, bottom), (width, height)) in enumerate(
         zip(points, corners, sizes, strict=True)
     ):
-        nearest = (min(max(x, left), left + width), min(max(y, bottom), bottom + height))
-        if math.dist((x, y), nearest) > 16:
-            canvas.leader((x, y), nearest)
+        end = (min(max(x, left), left + width), min(max(y, bottom), bottom + height))
+        start = (x, min(max(end[1], bars[i, 1]), bars[i, 3]))  # on the interval, as close as it is
+        if math.dist(start, end) > 16:
+            canvas.leader(start, end)
         # Anchored at the side of the point, so that another font does not tear it away.
         if left + width <= x:
             ha, anchor = "right", left + width

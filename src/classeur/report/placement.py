@@ -44,7 +44,7 @@ def place(
         frame: no label leaves it.
     """
     dots = np.array([[x - 7, y - 7, x + 7, y + 7] for x, y in points]).reshape(-1, 4)
-    placed = np.empty((0, 4))
+    placed, leaders = np.empty((0, 4)), np.empty((0, 4))
     corners = []
     for (x, y), (width, height) in zip(points, sizes, strict=True):
         places = _places(x, y, width, height, frame)
@@ -53,13 +53,33 @@ def place(
             1e4 * (_overlap(places, placed) > 0)
             + 20 * _overlap(places, placed)
             + 20 * _overlap(places, dots)
+            + 20 * _overlap(places, leaders)
             + 4 * _overlap(places, obstacles)
+            + 100 * _crossings(x, y, places, placed)
             + distance
         )
         best = places[int(np.argmin(cost))]
         placed = np.vstack([placed, best])
+        steps = _leader(x, y, best[None])[0]
+        leaders = np.vstack([leaders, np.hstack([steps - 2, steps + 2])])
         corners.append((float(best[0]), float(best[1])))
     return corners
+
+
+def _leader(x: float, y: float, boxes: Boxes) -> NDArray[np.float64]:
+    """Return points on the way from (x, y) to each box, (N, 8, 2)."""
+    ends = np.stack([np.clip(x, boxes[:, 0], boxes[:, 2]), np.clip(y, boxes[:, 1], boxes[:, 3])], 1)
+    shares = np.linspace(0.1, 0.9, 8)[:, None]
+    return np.asarray(np.array([x, y]) * (1 - shares) + ends[:, None] * shares)
+
+
+def _crossings(x: float, y: float, boxes: Boxes, placed: Boxes) -> NDArray[np.float64]:
+    """Return how far the way to each box runs through labels that are placed, (N,)."""
+    if not len(placed):
+        return np.zeros(len(boxes))
+    steps = _leader(x, y, boxes)[:, :, None]
+    inside = (steps >= placed[:, :2]) & (steps <= placed[:, 2:])
+    return np.asarray(inside.all(axis=3).sum(axis=(1, 2)), np.float64)
 
 
 def _places(x: float, y: float, width: float, height: float, frame: Frame) -> Boxes:

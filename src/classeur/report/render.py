@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -109,15 +110,24 @@ def render_inspection(
 
 
 def _page(template: str, values: Mapping[str, Any]) -> str:
-    environment = _environment(autoescape=True, finalize=_for_html)
-    return environment.get_template(template).render(values)
+    return _html().get_template(template).render(values)
 
 
 def _markdown(template: str, values: Mapping[str, Any]) -> str:
+    text = _plain_text().get_template(template).render(values)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+@cache
+def _html() -> Environment:
+    return _environment(autoescape=True, finalize=_for_html)
+
+
+@cache
+def _plain_text() -> Environment:
     environment = _environment(autoescape=False, finalize=_for_markdown)
     environment.filters["fence"] = _fence
-    text = environment.get_template(template).render(values)
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    return environment
 
 
 def _environment(**options: Any) -> Environment:

@@ -6,7 +6,7 @@ import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import PureWindowsPath
 from typing import Any
 from urllib.parse import quote
 
@@ -161,7 +161,7 @@ def verdicts(report: StudyReport) -> dict[str, str]:
 
 def address(folder: str, page: str = "report.html") -> str:
     """Return the relative address of a page in a folder, whatever its name holds."""
-    parts = [part for part in PurePosixPath(folder).parts if part != "/"]
+    parts = [part for part in folder.split("/") if part]
     return "/".join(quote(part, safe="", errors="surrogateescape") for part in [*parts, page])
 
 

@@ -1,0 +1,184 @@
+"""Sentences: exactly what the figures support."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from classeur.evaluation.comparison import Pair
+from classeur.evaluation.evaluate import RunMetrics
+from classeur.evaluation.metrics import Figure, Metrics
+from classeur.report.words import (
+    conclude,
+    describe_fit,
+    describe_split,
+    interval,
+    most_confused,
+    overfits,
+    percent,
+    points,
+    signed,
+)
+from classeur.training.history import EpochRow
+
+MakeFigure = Callable[..., Figure]
+MakeMetrics = Callable[..., Metrics]
+
+
+def pair(first: str, second: str, difference: float, *, differs: bool) -> Pair:
+    figure = Figure(difference, difference - 0.02, difference + 0.02)
+    return Pair(first, second, figure, 9, 3, 0.01, 0.02 if differs else 0.4)
+
+
+def run(
+    train: Figure, val: Figure, metrics_from: MakeMetrics, confusion: list[list[int]]
+) -> RunMetrics:
+    splits = {
+        "train": metrics_from(confusion, train),
+        "val": metrics_from(confusion, val),
+        "test": metrics_from(confusion),
+    }
+    return RunMetrics(["c0", "c1"], splits, 1, 1, 1.0)
+
+
+def curve(*losses: tuple[float, float]) -> list[EpochRow]:
+    return [EpochRow(i, train, 0.5, val, 0.5, 1e-3, 1) for i, (train, val) in enumerate(losses, 1)]
+
+
+GOOD = [[50, 5], [5, 40]]
+
+
+def test_numbers_are_written_one_way() -> None:
+    assert percent(0.8734) == "87.3 %"
+    assert percent(0.8734, 0) == "87 %"
+    assert interval(Figure(0.87, 0.852, 0.891)) == "85.2–89.1 %"
+    assert points(Figure(0.031, -0.01, 0.052)) == "+3.1 points (95 % interval −1.0 to +5.2)"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.031, "+3.1"), (-0.031, "−3.1"), (0.0, "+0.0"), (-0.0001, "+0.0"), (-0.0006, "−0.1")],
+)
+def test_a_difference_has_a_sign_and_zero_has_no_minus(value: float, text: str) -> None:
+    assert signed(value) == text
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "room", "expected"),
+    [
+        (0.90, 0.80, 0.02, True),
+        (0.90, 0.80, 0.06, False),  # the intervals overlap
+        (0.84, 0.80, 0.01, False),  # apart, but close
+        (0.80, 0.90, 0.02, False),
+    ],
+)
+def test_overfitting_needs_a_gap_and_intervals_apart(
+    train: float, val: float, room: float, expected: bool,
+    figure: MakeFigure, metrics_from: MakeMetrics,
+) -> None:  # fmt: skip
+    metrics = run(figure(train, room), figure(val, room), metrics_from, GOOD)
+    assert overfits(metrics) is expected
+
+
+def test_a_run_that_overfits_is_told_so(figure: MakeFigure, metrics_from: MakeMetrics) -> None:
+    metrics = run(figure(0.95, 0.01), figure(0.8, 0.01), metrics_from, GOOD)
+    history = curve((1.0, 1.0), (0.5, 0.8), (0.3, 1.2))
+    assert describe_fit(history, metrics) == [
+        "It overfits: 95.0 % of the training photos are right, but only 80.0 % of the validation "
+        "photos. More photos, augmentation or dropout may help.",
+        "After epoch 2 the training loss went on falling (0.50 to 0.30) while the validation loss "
+        "rose (0.80 to 1.20); the weights of epoch 2 are kept.",
+    ]
+
+
+def test_a_run_that_could_go_on_is_told_so(figure: MakeFigure, metrics_from: MakeMetrics) -> None:
+    metrics = run(figure(0.91, 0.01), figure(0.9, 0.01), metrics_from, GOOD)
+    assert describe_fit(curve((1.0, 1.0), (0.5, 0.8)), metrics) == [
+        "No clear overfitting: 91.0 % right on training photos, 90.0 % on validation photos.",
+        "The validation loss was still falling in the last epoch: more epochs may bring more.",
+    ]
+
+
+def test_a_plateau_is_no_rise(figure: MakeFigure, metrics_from: MakeMetrics) -> None:
+    metrics = run(figure(0.91, 0.01), figure(0.9, 0.01), metrics_from, GOOD)
+    sentences = describe_fit(curve((1.0, 1.0), (0.5, 0.80), (0.4, 0.82)), metrics)
+    assert sentences[1] == (
+        "The weights of epoch 2 are kept, where the validation loss was lowest."
+    )
+
+
+def test_a_single_epoch_is_not_called_still_falling(
+    figure: MakeFigure, metrics_from: MakeMetrics
+) -> None:
+    metrics = run(figure(0.91, 0.01), figure(0.9, 0.01), metrics_from, GOOD)
+    assert describe_fit(curve((1.0, 1.0)), metrics)[1].startswith("The weights of epoch 1 are kept")
+
+
+def test_a_run_no_better_than_the_most_frequent_class_is_told_so(
+    figure: MakeFigure, metrics_from: MakeMetrics
+) -> None:
+    metrics = run(figure(0.56), figure(0.55), metrics_from, GOOD)
+    assert describe_fit(curve((1.0, 1.0)), metrics)[-1] == (
+        "It has learned nothing that shows: its validation accuracy cannot be told from that of "
+        "always answering the most frequent class."
+    )
+
+
+def test_a_run_that_trained_nothing_is_not_judged(
+    figure: MakeFigure, metrics_from: MakeMetrics
+) -> None:
+    assert describe_fit([], run(figure(0.5), figure(0.5), metrics_from, GOOD)) == []
+
+
+def test_the_most_frequent_mistake_is_named(metrics_from: MakeMetrics) -> None:
+    metrics = metrics_from([[8, 2, 0], [0, 9, 4], [1, 0, 5]])
+    assert describe_split(metrics, ["c0", "c1", "c2"]) == [
+        "The most frequent mistake: c1 taken for c2, 4 of 13 photos."
+    ]
+    assert most_confused(metrics, ["c0", "c1", "c2"], 2) == [("c1", "c2", 4), ("c0", "c1", 2)]
+
+
+def test_no_mistake_is_said_to_be_none(metrics_from: MakeMetrics) -> None:
+    assert describe_split(metrics_from([[8, 0], [0, 9]]), ["c0", "c1"]) == [
+        "No photo was given a wrong class."
+    ]
+
+
+def test_a_conclusion_names_what_the_chosen_is_better_than_and_what_not() -> None:
+    pairs = [
+        pair("majority", "conv3", -0.6, differs=True),
+        pair("conv3", "dense", 0.1, differs=True),
+        pair("conv3", "conv1", 0.01, differs=False),
+        pair("dense", "majority", 0.5, differs=True),
+    ]
+    assert conclude("conv3", pairs, Figure(0.901, 0.88, 0.92), 1200, 1) == [
+        "conv3 had the best validation accuracy and is chosen. On 1,200 test photos that chose "
+        "nothing it reaches 90.1 % (95 % interval 88.0–92.0 %).",
+        "It is better than majority (+60.0 points, 95 % interval +58.0 to +62.0) and dense "
+        "(+10.0, +8.0 to +12.0).",
+        "These test photos cannot tell it from conv1 (+1.0 points, 95 % interval −1.0 to +3.0): "
+        "indistinguishable.",
+    ]
+
+
+def test_a_choice_that_the_test_photos_do_not_bear_out_is_admitted() -> None:
+    pairs = [pair("a", "b", -0.05, differs=True)]
+    assert conclude("a", pairs, Figure(0.8, 0.7, 0.9), 100, 3)[1:] == [
+        "On the test photos it is worse than b (−5.0 points, 95 % interval −7.0 to −3.0): "
+        "validation chose badly.",
+        "Its test split has been read 3 times; the first score counts.",
+    ]
+
+
+def test_of_many_runs_a_conclusion_gives_the_names_alone() -> None:
+    pairs = [pair("a", name, 0.1, differs=name != "f") for name in "bcdefg"]
+    assert conclude("a", pairs, Figure(0.8, 0.7, 0.9), 100, 1)[1:] == [
+        "It is better than b, c, d, e and g.",
+        "These test photos cannot tell it from f (+10.0 points, 95 % interval +8.0 to +12.0): "
+        "indistinguishable.",
+    ]
+
+
+def test_a_single_run_is_compared_with_nothing() -> None:
+    assert len(conclude("a", [], Figure(0.8, 0.7, 0.9), 100, 1)) == 1
