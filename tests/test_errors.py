@@ -31,7 +31,7 @@ def test_the_tree_is_drawn_as_it_is():
 def test_a_config_error_keeps_every_problem():
     error = ConfigError(["epochs is wrong.", "size is wrong."])
     assert error.problems == ["epochs is wrong.", "size is wrong."]
-    assert str(error) == "epochs is wrong.; size is wrong."
+    assert str(error) == "epochs is wrong. size is wrong."
 
 
 @pytest.mark.parametrize(

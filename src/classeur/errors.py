@@ -32,7 +32,7 @@ class ConfigError(ClasseurError):
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = list(problems)
-        super().__init__("; ".join(self.problems))
+        super().__init__(" ".join(self.problems))
 
 
 class DataError(ClasseurError):

@@ -11,6 +11,7 @@ import unicodedata
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from classeur.data.folders import class_name, natural
@@ -569,3 +570,16 @@ assert len(list_photos({str(root)!r}).records) == 2
 assert "torch" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_what_holds_no_photos_does_not_matter(tree):
+    root = tree("data/images/cats/1.jpg", "data/images/dogs/1.jpg", "data/docs/readme.txt")
+    assert list_photos(root).labels() == ["cats", "dogs"]
+
+
+def test_fashion_mnist_is_known_by_the_folder_or_the_one_above():
+    from classeur.data.arrays import FASHION_MNIST, _class_names
+
+    image = {"train-images-idx3-ubyte": np.zeros((1, 2, 2), np.uint8)}
+    assert _class_names(Path("/x/FashionMNIST/raw"), image) == list(FASHION_MNIST)
+    assert _class_names(Path("/fashion/mnist/raw"), image) == []

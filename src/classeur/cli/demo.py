@@ -17,10 +17,11 @@ import click
 )
 def command(to: Path) -> None:
     """Study scikit-learn's handwritten digits: a finished binder in two minutes."""
-    from classeur.cli.show import show_study, start_log
+    from classeur.cli.show import show_study
     from classeur.study.demo import demo
+    from classeur.study.log import show_log
 
-    start_log()
+    show_log()
     study = demo(to)
     click.echo(show_study(study.report))
     click.echo(f"\nbinder: {study.binder.absolute()}")

@@ -28,10 +28,11 @@ def command(
         raise click.UsageError("--layout is that of --data; the run knows its own photos.")
     if data is not None and split is not None:
         raise click.UsageError("--split is of the run's own photos; of --data, all are scored.")
-    from classeur.cli.show import show_metrics, start_log
+    from classeur.cli.show import show_metrics
+    from classeur.study.log import show_log
     from classeur.study.score import evaluate
 
-    start_log()
+    show_log()
     score = evaluate(run, data, split=split or "test", layout=layout or "auto")
     for item in score.unreadable:
         click.echo(f"left out: {item.path} {item.reason}", err=True)

@@ -21,9 +21,10 @@ from classeur.cli.options import DATA, config_options
 def command(photos: Path, as_json: bool, html: Path | None, **options: Any) -> None:
     """What is in a folder of photos: classes, sizes, duplicates, unreadable files."""
     from classeur.api import inspect
-    from classeur.cli.show import show_inspection, start_log
+    from classeur.cli.show import show_inspection
+    from classeur.study.log import show_log
 
-    start_log()
+    show_log()
     found = inspect(photos, **options)
     if html is not None:
         from classeur.report.inspection import write_inspection_page

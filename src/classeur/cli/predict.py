@@ -41,11 +41,10 @@ def command(
 
     from classeur.inference.output import check_output, write_csv, write_predictions
     from classeur.inference.predictor import Prediction, Predictor, find_photos
-    from classeur.models.device import choose_device
 
     if output is not None:
         check_output(output)
-    predictor = Predictor.load(run, str(choose_device(device)))
+    predictor = Predictor.load(run, device)
     photos = find_photos(paths)
     top_k = min(top_k, len(predictor.class_names))
     bar = tqdm(photos, "predicting", unit=" photos", leave=False, disable=None)

@@ -20,9 +20,9 @@ def command(photos: Path, to: Path, **options: Any) -> None:
     Writes photos.npy (N, H, W, C, uint8), labels.npy, class_names.json and manifest.csv.
     """
     from classeur.api import prepare
-    from classeur.cli.show import start_log
+    from classeur.study.log import show_log
 
-    start_log()
+    show_log()
     store = prepare(photos, to=to, **options)
     count, height, width, channels = store.photos.shape
     for item in store.unreadable:

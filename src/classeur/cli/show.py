@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from classeur.cli.tables import table
@@ -13,13 +12,6 @@ if TYPE_CHECKING:
     from classeur.report.study_report import StudyReport
 
 _MANY = 20
-
-
-def start_log() -> None:
-    """Show progress messages on stderr, unless asked to be quiet."""
-    from classeur.study.log import show_log
-
-    show_log(30 if os.environ.get("CLASSEUR_QUIET") else 20)
 
 
 def show_metrics(metrics: Metrics) -> str:

@@ -47,10 +47,11 @@ def command(
 
     Options of training and augmentation, if given, hold for all rungs.
     """
-    from classeur.cli.show import show_study, start_log
+    from classeur.cli.show import show_study
+    from classeur.study.log import show_log
     from classeur.study.study import run_study
 
-    start_log()
+    show_log()
     given = {name: value for name, value in options.items() if value is not None}
     try:
         study = run_study(photos, rungs, to=to, seeds=seeds, budget=budget, **given)

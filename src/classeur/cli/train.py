@@ -34,12 +34,13 @@ def command(
     changed = [f"--{k.replace('_', '-')}" for k, v in given.items() if v is not None]
     if resume is not None and changed:
         raise click.UsageError(f"a run is resumed as it was begun: leave out {', '.join(changed)}.")
-    from classeur.cli.show import show_metrics, start_log
+    from classeur.cli.show import show_metrics
     from classeur.evaluation.evaluate import read_metrics
+    from classeur.study.log import show_log
     from classeur.study.train import free_run_folder, train
     from classeur.study.train import resume as resume_run
 
-    start_log()
+    show_log()
     recipe = recipe or DEFAULT_RECIPE
     folder = resume or to or free_run_folder(recipe)
     try:

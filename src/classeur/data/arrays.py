@@ -198,7 +198,7 @@ def _class_names(root: Path, found: Mapping[str, NDArray[Any]]) -> list[str]:
     except (OSError, ValueError, TypeError) as error:
         raise DataError(f"{root} has class names that cannot be read: {error}.") from error
     idx = any(_IDX.match(name) for name in found)
-    if idx and "fashion" in root.resolve().name.lower():
+    if idx and any("fashion" in part.lower() for part in root.resolve().parts[-2:]):
         return list(FASHION_MNIST)
     return []
 

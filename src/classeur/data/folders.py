@@ -194,22 +194,19 @@ def _flat_labels(folder: Path) -> set[str]:
 
 
 def _unwrapped(folder: Path) -> Path:
-    """Descend through folders that hold nothing but one folder, as archives often do.
+    """Descend through folders that hold photos in one folder only, as archives often do.
 
-    It stops above a folder of class folders: `photos/cats/1.jpg` alone is the class `cats`.
+    It stops above a folder of class folders: `photos/cats/1.jpg` alone is the class `cats`. What
+    stands beside without photos (`docs/`, `labels/`) does not matter.
     """
     while True:
-        inside = _subfolders(folder)
+        inside = [sub for sub in _subfolders(folder) if _has_photo(sub)]
         if len(inside) != 1 or any(map(_is_photo, _files(folder))):
             return folder
-        deeper = _subfolders(inside[0])
-        flat = any(map(_is_photo, _files(inside[0])))
-        same_again = split_of(inside[0].name) is not None
-        if (
-            (flat and not same_again)
-            or not (deeper or flat)
-            or (same_again and not _nested(folder))
-        ):
+        if split_of(inside[0].name) is not None:
+            if not _nested(folder):
+                return folder
+        elif any(map(_is_photo, _files(inside[0]))):
             return folder
         folder = inside[0]
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -18,6 +17,7 @@ from classeur.data.reader import MAX_BYTES, in_parallel
 from classeur.data.records import Listing
 from classeur.errors import InferenceError, UnreadablePhotoError
 from classeur.models.classifier import Classifier
+from classeur.models.device import choose_device
 from classeur.run_folder import RunFolder
 
 Content = bytes | NDArray[Any] | Image.Image
@@ -51,10 +51,15 @@ class Predictor:
     def load(cls, run: Path | str, device: str = "cpu") -> Predictor:
         """Load a run folder.
 
+        Args:
+            run: a run folder that has weights; one still in training answers with the best so far.
+            device: `cpu`, `cuda`, `mps` or `auto`.
+
         Raises:
+            ConfigError: if the device is not there.
             RunFolderError: if it is no run, has no weights yet, or they cannot be trusted.
         """
-        return cls(Classifier.load(RunFolder(Path(run)), torch.device(device)))
+        return cls(Classifier.load(RunFolder(Path(run)), choose_device(device)))
 
     @property
     def class_names(self) -> list[str]:

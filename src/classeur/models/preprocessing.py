@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -72,7 +73,7 @@ def measure(
         indices: rows of the training split.
         at_most: photos to look at, evenly spread over the indices.
     """
-    step = max(1, len(indices) // at_most)
+    step = max(1, math.ceil(len(indices) / at_most))
     total, squares, count = 0.0, 0.0, 0
     for index in indices[::step]:
         pixels = photos[index].reshape(-1, photos.shape[3]).astype(np.float64) / 255

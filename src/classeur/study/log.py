@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 from tqdm import tqdm
@@ -13,10 +14,14 @@ class _BarSafeHandler(logging.Handler):
         tqdm.write(self.format(record), file=sys.stderr)
 
 
-def show_log(level: int = logging.INFO) -> None:
-    """Show what Classeur logs, as plain lines on stderr. A second call changes the level only."""
+QUIET = "CLASSEUR_QUIET"
+"""Environment variable that a quiet command sets, for itself and the processes it starts."""
+
+
+def show_log() -> None:
+    """Show what Classeur logs, as plain lines on stderr; errors only where QUIET is set."""
     logger = logging.getLogger("classeur")
-    logger.setLevel(level)
+    logger.setLevel(logging.ERROR if os.environ.get(QUIET) else logging.INFO)
     if not any(isinstance(handler, _BarSafeHandler) for handler in logger.handlers):
         handler = _BarSafeHandler()
         handler.setFormatter(logging.Formatter("%(message)s"))

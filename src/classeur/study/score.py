@@ -11,9 +11,9 @@ import numpy as np
 
 from classeur.data.manifest import read_manifest
 from classeur.data.reader import PhotoReader
-from classeur.data.records import Unreadable
+from classeur.data.records import SPLITS, Unreadable
 from classeur.data.scan import scan
-from classeur.errors import EvaluationError, did_you_mean
+from classeur.errors import EvaluationError, did_you_mean, unknown
 from classeur.evaluation.evaluate import measure_predictions, predict_rows, record_opening
 from classeur.evaluation.metrics import Metrics
 from classeur.evaluation.predictions import Predictions
@@ -47,11 +47,14 @@ def evaluate(
         layout: of `data`, as for `scan`.
 
     Raises:
-        EvaluationError: if the photos have classes that the run does not know.
+        EvaluationError: if the split is unknown, or the photos have classes the run does not know.
         RunFolderError: if the run is not finished.
         DataError: if the photos are gone, have changed or cannot be read.
     """
     folder = RunFolder(Path(run))
+    folder.require(folder.training)
+    if split not in SPLITS:
+        raise EvaluationError(unknown("split", split, SPLITS))
     if data is not None:
         return _evaluate_on(folder, data, layout)
     classifier = Classifier.load(folder)
