@@ -21,8 +21,8 @@ from classeur.errors import UnreadablePhotoError
 DECODER_VERSION = 2
 """Part of every store's key: raise it when the same bytes decode to other pixels."""
 
-MAX_PIXELS = 178_956_970
-"""Largest picture that is decoded, in pixels after a JPEG's reduced scale; Pillow's own limit."""
+MAX_PIXELS = 150_000_000
+"""Largest picture that is decoded, in pixels after the reduced scale of a JPEG."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF")
 """What Pillow may open. Its JPEG reader also opens MPO, which has no entry of its own."""
