@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from classeur.evaluation.metrics import Figure
 from classeur.report import units, views
 
 
@@ -124,3 +125,15 @@ def test_a_per_cent_sign_stays_with_its_number() -> None:
 def test_a_share_of_nothing_is_nothing() -> None:
     assert views.share(0, 0) == "0"
     assert views.share(1, 3) == "33.3"
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "form", "text"),
+    [
+        (0.95, 0.90, "percent", "+5.0"),
+        (0.36, 0.77, "number", "−0.410"),
+        (2.3020, 2.3023, "number", "+0.000"),
+    ],
+)
+def test_gaps(train: float, val: float, form: str, text: str) -> None:
+    assert views.gap(Figure(train, 0, 1), Figure(val, 0, 1), form) == text

@@ -40,7 +40,9 @@ def figure_rows(metrics: RunMetrics) -> list[tuple[str, str]]:
 def gap(train: Figure, val: Figure, form: str) -> str:
     """Return training minus validation, in points or as a plain number."""
     difference = train.value - val.value
-    return signed(difference) if form == "percent" else f"{difference:+.3f}".replace("-", "−")
+    if form == "percent":
+        return signed(difference)
+    return f"{round(difference, 3) + 0:+.3f}".replace("-", "−")  # adding 0 turns −0.0 into 0.0
 
 
 def share(part: float, whole: float) -> str:
