@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.report.pages import Page
 
 from classeur.config import DataConfig, RunConfig
 from classeur.data.inspect import Duplicates, Inspection, Spread
@@ -17,6 +19,7 @@ from classeur.evaluation.evaluate import RunMetrics
 from classeur.evaluation.metrics import ClassFigures, Figure, Metrics, measure
 from classeur.models.summary import Layer
 from classeur.report.photos import PhotoCard
+from classeur.report.render import render_run, render_study
 from classeur.report.run_report import RunReport
 from classeur.report.study_report import RungSheet, StudyReport
 from classeur.training.history import EpochRow
@@ -224,3 +227,21 @@ def study_report() -> Callable[..., StudyReport]:
 def guessing() -> Callable[[int], float]:
     """`guessing(classes)`: the log-loss of giving every class the same probability."""
     return math.log
+
+
+@pytest.fixture
+def run_page(run_report: Callable[..., RunReport], tmp_path: Path) -> Callable[..., Page]:
+    def make(**changes: object) -> Page:
+        render_run(run_report(**changes), tmp_path)
+        return Page(tmp_path / "report.html")
+
+    return make
+
+
+@pytest.fixture
+def study_page(study_report: Callable[..., StudyReport], tmp_path: Path) -> Callable[..., Page]:
+    def make(**changes: object) -> Page:
+        render_study(study_report(**changes), tmp_path)
+        return Page(tmp_path / "index.html")
+
+    return make

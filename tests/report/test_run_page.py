@@ -1,0 +1,155 @@
+"""The sheet of a run: everything it has to show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.report.pages import Page, rows
+
+from classeur.evaluation.evaluate import RunMetrics
+
+
+def test_a_sheet_shows_its_headline(run_page: Callable[..., Page]) -> None:
+    page = run_page()
+    assert page.named("html")[0]["lang"] == "en"
+    assert "Test accuracy" in page.text
+    for name in ("Balanced accuracy", "Macro-F1", "Top-3 accuracy", "Log-loss"):
+        assert name in page.text
+    assert "It confuses <script>alert(1)</script> in 12\u00a0% of cases." in " ".join(page.words)
+
+
+def test_without_top_k_the_sheet_does_without(
+    run_page: Callable[..., Page], run_metrics: Callable[..., RunMetrics]
+) -> None:
+    metrics = run_metrics(4)
+    assert metrics.splits["test"].top_k is None
+    page = run_page(metrics=metrics)
+    assert "Top-" not in page.text
+    assert [row[0] for row in rows(page, "three splits")] == [
+        "Accuracy", "Balanced accuracy", "Macro-F1", "Log-loss", "photos scored",
+    ]  # fmt: skip
+
+
+def test_the_gap_is_training_minus_validation(
+    run_page: Callable[..., Page], run_metrics: Callable[..., RunMetrics]
+) -> None:
+    metrics = run_metrics()
+    page = run_page(metrics=metrics)
+    train, val = (metrics.splits[name].accuracy.value for name in ("train", "val"))
+    assert rows(page, "three splits")[0][-1] == f"{100 * (train - val):+.1f}"
+
+
+def test_the_confusion_table_holds_the_numbers(
+    run_page: Callable[..., Page], run_metrics: Callable[..., RunMetrics]
+) -> None:
+    metrics = run_metrics()
+    table = rows(run_page(metrics=metrics), "Photos by given label")
+    confusion = metrics.splits["test"].confusion
+    assert [[int(cell) for cell in row[1:-1]] for row in table] == confusion
+    assert [int(row[-1]) for row in table] == [sum(row) for row in confusion]
+    assert [row[0] for row in table][:2] == ["&lt;script&gt;alert(1)&lt;/script&gt;", "a|b"]
+
+
+def test_the_diagonal_is_marked(run_page: Callable[..., Page]) -> None:
+    cells = re.findall(r'<td class="([^"]*)" style="--share', run_page().html)
+    assert [i for i, name in enumerate(cells) if name.startswith("hit")] == [
+        6 * i + i for i in range(6)
+    ]
+
+
+def test_more_than_twenty_classes_are_drawn_as_a_map(
+    run_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    page = run_page(classes=21)
+    assert 'class="matrix"' not in page.html
+    assert "Confusion matrix of 21 classes" in page.html
+    assert (tmp_path / "figures" / "confusion.svg").is_file()
+    assert "The most frequent mistakes" in page.text
+
+
+def test_twenty_classes_are_a_table(run_page: Callable[..., Page]) -> None:
+    assert 'class="matrix"' in run_page(classes=20).html
+
+
+def test_of_many_classes_the_weakest_are_shown_and_all_are_there(
+    run_page: Callable[..., Page],
+) -> None:
+    page = run_page(classes=40)
+    weakest = rows(page, "The 15 classes with the lowest F1 of 40")
+    every = rows(page, "Precision, recall and F1 of each class")
+    assert len(weakest) == 15
+    assert len(every) == 40
+    f1 = [float(row[3].removesuffix("\u00a0%").removesuffix(" %")) for row in weakest]
+    assert f1 == sorted(f1)
+    assert "All 40 classes" in page.text
+
+
+def test_right_and_wrong_are_told_in_words_and_signs(run_page: Callable[..., Page]) -> None:
+    page = run_page()
+    assert "✓ right: cat 87 %" in page.text
+    assert "✗ wrong: cat 87 % is <script>alert(1)</script> 2 %" in page.text
+    alts = [image["alt"] for image in page.named("img")]
+    assert alts[0] == "Photo labelled cat, predicted cat"
+    assert all("pixels" in image["class"] for image in page.named("img"))
+
+
+def test_no_mistakes_are_said_to_be_none(run_page: Callable[..., Page]) -> None:
+    assert "There are none: every test photo was given its label." in run_page(mistakes=[]).text
+
+
+def test_a_run_that_trained_nothing_has_no_empty_plot(
+    run_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    training = {
+        "epochs": 0,
+        "best_epoch": 0,
+        "seconds": 0.0,
+        "peak_memory": 1,
+        "stopped": "nothing",
+    }
+    page = run_page(history=[], training=training)
+    assert "Learning curves" not in page.text
+    assert not (tmp_path / "figures").exists()
+    assert ["epochs", "none"] in rows(page, "Cost of training")
+
+
+def test_layers_add_up(run_page: Callable[..., Page]) -> None:
+    page = run_page()
+    assert rows(page, "Layers in the order")[0] == [
+        "0", "Conv2d 3→32, 3×3", "32 × 30 × 30", "896",
+    ]  # fmt: skip
+    assert re.search(r"in all</th><td class=\"n\">903<", page.html)
+
+
+def test_the_cost_is_told_in_its_units(run_page: Callable[..., Page]) -> None:
+    assert rows(run_page(), "Cost of training") == [
+        ["trainable parameters", "89,930"],
+        ["time spent in training", "3 min 20 s"],
+        ["epochs", "6; the weights of epoch 4 are kept"],
+        ["why it stopped", "all 6 epochs were done"],
+        ["peak memory", "434.3 MB"],
+        ["weights on disk", "360.4 kB"],
+        ["one photo, once prepared", "1.32 ms"],
+    ]
+
+
+def test_openings_of_the_test_split_are_listed(run_page: Callable[..., Page]) -> None:
+    openings = [
+        {"when": "2026-11-21T09:41:21+00:00", "reason": "end of training", "photos": 60},
+        {"when": "2026-11-22T10:00:00+00:00", "reason": "asked again", "photos": 60},
+    ]
+    page = run_page(test_openings=openings)
+    assert rows(page, "When the test split")[1] == ["2026-11-22 10:00 UTC", "asked again", "60"]
+    assert "Only the first score is that of photos nobody had seen." in page.text
+    assert "None is recorded." in run_page(test_openings=[]).text
+
+
+def test_a_sheet_leads_back_to_its_binder_if_it_has_one(run_page: Callable[..., Page]) -> None:
+    assert "back to the binder" not in run_page().text
+    assert {"class": "screen", "href": "../index.html"} in run_page_with_binder(run_page)
+
+
+def run_page_with_binder(run_page: Callable[..., Page]) -> list[dict[str, str]]:
+    return run_page(binder="../index.html").named("a")

@@ -1,0 +1,107 @@
+"""The binder of a study: everything it has to show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.report.pages import Page, rows
+
+from classeur.report.study_report import RungSheet
+
+
+def test_the_binder_names_every_rung_and_links_its_sheet(study_page: Callable[..., Page]) -> None:
+    page = study_page(rungs=15)
+    table = rows(page, "Sorted by validation accuracy")
+    assert len(table) == 15
+    links = [link["href"] for link in page.named("a") if link["href"].endswith("report.html")]
+    assert "conv3/report.html" in links
+    assert "%3Cscript%3Ealert%281%29%3C/script%3E/report.html" in links
+    assert "rung%20number%2010/report.html" in links
+
+
+def test_the_comparison_shows_scores_with_intervals(
+    study_page: Callable[..., Page], sheet: Callable[..., RungSheet]
+) -> None:
+    first, second = sheet("conv3"), sheet("majority", 1)
+    page = study_page(rungs=[first, second])
+    cells = rows(page, "Sorted by validation accuracy")
+    assert cells[0][0] == "conv3 chosen What conv3 is."
+    value, low, high = (100 * getattr(first.test, name) for name in ("value", "low", "high"))
+    assert cells[0][2].replace("\u00a0", " ") == f"{value:.1f} % {low:.1f}–{high:.1f} %"
+    assert cells[0][7:] == ["6 (4)", "10 s", "89,930", "400.0 MB", "1.32 ms", "no"]
+    assert cells[1][7:9] == ["0", "0 s"]
+    assert cells[1][-1] == "overfits"
+
+
+def test_seeds_are_shown_beside_the_score_not_mixed_into_it(
+    study_page: Callable[..., Page], sheet: Callable[..., RungSheet]
+) -> None:
+    assert "over seeds" not in study_page().text
+    page = study_page(rungs=[sheet("conv3", seed_scores=[0.90, 0.92, 0.94]), sheet("dense", 1)])
+    cells = rows(page, "Sorted by validation accuracy")
+    assert "92.0 ± 2.0 % 3 seeds" in cells[0]
+    assert "over seeds: mean ± s.d." in page.text
+
+
+def test_openings_are_a_column_only_if_there_were_several(
+    study_page: Callable[..., Page], sheet: Callable[..., RungSheet]
+) -> None:
+    assert "openings of test" not in study_page().text
+    assert "openings of test" in study_page(rungs=[sheet("a", openings=2), sheet("b")]).text
+
+
+def test_pairs_say_whether_two_differ(study_page: Callable[..., Page]) -> None:
+    page = study_page(rungs=2)
+    assert rows(page, "All pairs") == [
+        [
+            "conv3", "&lt;script&gt;alert(1)&lt;/script&gt;", "+3.1", "+1.0 to +5.2", "12", "3",
+            "&lt; 0.001", "0.400", "indistinguishable",
+        ],
+    ]  # fmt: skip
+
+
+def test_the_chosen_is_compared_first(study_page: Callable[..., Page]) -> None:
+    page = study_page(rungs=4)
+    mine = rows(page, "conv3 against each of the others")
+    assert [row[1] for row in mine][1:] == ["a|b", "majority"]
+    assert [row[-1] for row in mine] == ["indistinguishable", "different", "indistinguishable"]
+    assert "All 6 pairs" in page.text
+    comparison = rows(page, "Sorted by validation accuracy")
+    assert [row[3] for row in comparison] == [
+        "—", "indistinguishable", "worse", "indistinguishable",
+    ]  # fmt: skip
+
+
+def test_failed_rungs_have_their_reason(study_page: Callable[..., Page]) -> None:
+    table = rows(study_page(), "did not finish")
+    assert table == [["dense", "the loss | became nan &lt;script&gt;alert(1)&lt;/script&gt;"]]
+
+
+def test_rungs_without_epochs_are_named_not_drawn(study_page: Callable[..., Page]) -> None:
+    page = study_page(rungs=4)
+    assert page.html.count('aria-label="majority: loss') == 0
+    assert page.html.count('aria-label="conv3: loss') == 1
+    assert "Nothing was trained for majority." in page.text
+
+
+def test_the_binder_tells_how_to_predict(study_page: Callable[..., Page], tmp_path: Path) -> None:
+    assert f"classeur predict {tmp_path}/conv3 PHOTOS" in study_page().text
+
+
+def test_a_binder_in_which_nothing_finished_still_opens(study_page: Callable[..., Page]) -> None:
+    page = study_page(rungs=[], pairs=[], conclusion=[])
+    assert "0 approaches to 1,234 photos" in page.text
+    assert "classeur predict" not in page.text
+    assert rows(page, "did not finish")
+
+
+def test_counts_stand_by_class_and_split(study_page: Callable[..., Page]) -> None:
+    page = study_page()
+    table = rows(page, "in each split")
+    assert ["cat", "7", "7", "7", "21", ""] in table
+    order = re.search(r"in each split.*?<thead>(.*?)</thead>", page.html, re.S)[1]
+    assert re.findall(r"training|validation|test|in all", order) == [
+        "training", "validation", "test", "in all",
+    ]  # fmt: skip
