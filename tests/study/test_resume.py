@@ -26,6 +26,44 @@ def start(photos: Path, folder: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen([*command, "--to", str(folder), *options], stderr=subprocess.PIPE)
 
 
+def start_study(photos: Path, folder: Path) -> subprocess.Popen[bytes]:
+    """Start a study as a shell starts a background job: with SIGINT ignored."""
+    options = [f"--{k.replace('_', '-')}={v}" for k, v in {**OPTIONS, "epochs": 5000}.items()]
+    command = [sys.executable, "-m", "classeur", "study", str(photos), "--rungs", "conv1"]
+    in_background = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]
+    return subprocess.Popen(
+        [*in_background, *command, "--to", str(folder), "--patience=0", *options],
+        stderr=subprocess.PIPE,
+    )
+
+
+def wait_until_free(run: RunFolder) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            with run.locked():
+                return
+        except RunFolderError:
+            time.sleep(0.05)
+    raise AssertionError("the rung's process went on without its study")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_no_rung_goes_on_without_its_study(how, photos, cache, tmp_path):
+    process = start_study(photos, tmp_path / "binder")
+    run = RunFolder(tmp_path / "binder" / "conv1")
+    wait_for_epochs(run, 2, process)
+    process.send_signal(how)
+    _, messages = process.communicate(timeout=200)
+    assert process.returncode == (-9 if how == signal.SIGKILL else 130)
+    wait_until_free(run)
+    if how == signal.SIGTERM:
+        said = messages.decode().splitlines()[-1]
+        assert said == "interrupted; the same command goes on where it stopped"
+    assert not run.is_finished
+
+
 def wait_for_epochs(run: RunFolder, number: int, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 200
     while time.monotonic() < deadline and process.poll() is None:

@@ -7,8 +7,6 @@ import io
 import os
 import signal
 import sys
-from types import FrameType
-from typing import Any
 
 import click
 
@@ -72,7 +70,8 @@ def classeur(debug: bool, quiet: bool) -> None:  # noqa: ARG001
 
 def main() -> None:
     """Run the command line; errors become one line on stderr and an exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    # A request to end is treated like Ctrl-C: what is done so far stays usable.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A file name may hold bytes that are no text: shown as such, they stop nothing.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -113,8 +112,3 @@ def main() -> None:
         )
         code = BUG
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> Any:  # noqa: ARG001
-    """Treat a request to end like Ctrl-C: what is done so far stays usable."""
-    raise KeyboardInterrupt

@@ -55,6 +55,7 @@ def failure_file(run: RunFolder) -> Path:
 def main(arguments: list[str]) -> int:
     """Run one rung; return the exit code."""
     show_log()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     _end_with_parent()
     run, store, root = RunFolder(Path(arguments[0])), Store(Path(arguments[1])), Path(arguments[2])
     failure_file(run).unlink(missing_ok=True)
@@ -70,12 +71,12 @@ def main(arguments: list[str]) -> int:
 
 
 def _end_with_parent() -> None:
-    """Be interrupted when the study's process dies, so that no rung trains on for nobody.
+    """Be ended in order when the study's process dies, so that no rung trains on for nobody.
 
     Linux has a call for it; elsewhere the lock on the run folder keeps a second one out.
     """
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+        ctypes.CDLL("libc.so.6").prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -221,12 +220,13 @@ def _in_own_process(run: RunFolder, material: Material) -> str:
     """Run a rung as a process; return why it failed, or ''."""
     command = [sys.executable, "-m", "classeur.study.rung"]
     command += [str(run.path), str(material.store.path), material.root]
-    # In a group of its own, so that Ctrl-C reaches it once, from here, however it was sent.
+    # In a group of its own, so that Ctrl-C reaches it once, from here, however it was sent; as
+    # SIGTERM, because a shell's background jobs ignore SIGINT, and so do their children.
     process = subprocess.Popen(command, process_group=0)
     try:
         code = process.wait()
     except BaseException:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         process.wait()
         raise
     if code == INTERRUPTED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 
 import numpy as np
@@ -84,5 +85,7 @@ def training_data(store: Store, manifest: Manifest) -> TrainingData:
 def _finish(run: RunFolder, progress: Progress) -> None:
     """Write how training ended, then drop what only resuming needs."""
     values = {k: v for k, v in asdict(progress).items() if k != "history"}
+    if not math.isfinite(progress.best_loss):  # JSON has no word for infinity
+        values["best_loss"] = None
     write_json(run.training, {"epochs": progress.epoch, **values})
     run.state.unlink(missing_ok=True)
