@@ -153,8 +153,8 @@ def test_a_conclusion_names_what_the_chosen_is_better_than_and_what_not() -> Non
         pair("dense", "majority", 0.5, differs=True),
     ]
     assert conclude("conv3", pairs, Figure(0.901, 0.88, 0.92), 1200, 1) == [
-        "conv3 had the best validation accuracy and is chosen. On 1,200 test photos that chose "
-        "nothing it reaches 90.1 % (95 % interval 88.0–92.0 %).",
+        "conv3 had the best validation accuracy and is chosen. Of the 1,200 test photos, "
+        "which had no part in that, it gets 90.1 % right (95 % interval 88.0–92.0 %).",
         "It is better than majority (+60.0 points, 95 % interval +58.0 to +62.0) and dense "
         "(+10.0, +8.0 to +12.0).",
         "These test photos cannot tell it from conv1 (+1.0 points, 95 % interval −1.0 to +3.0): "

@@ -109,8 +109,9 @@ def conclude(
         openings: how often the chosen run's test split has been read.
     """
     sentences = [
-        f"{chosen} had the best validation accuracy and is chosen. On {photos:,} test photos that "
-        f"chose nothing it reaches {percent(test.value)} (95 % interval {interval(test)})."
+        f"{chosen} had the best validation accuracy and is chosen. Of the {photos:,} test "
+        f"photos, which had no part in that, it gets {percent(test.value)} right (95 % interval "
+        f"{interval(test)})."
     ]
     mine = [_seen_from(chosen, pair) for pair in pairs if chosen in (pair.first, pair.second)]
     better = [(other, d) for other, d, differs in mine if differs and d.value > 0]
