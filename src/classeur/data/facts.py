@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classeur.data.decode import Color, Decoded, decode, to_pixels
-from classeur.data.reader import PhotoReader, in_parallel
+from classeur.data.parallel import in_parallel
+from classeur.data.reader import PhotoReader
 from classeur.data.records import Record, Unreadable
 from classeur.errors import UnreadablePhotoError
 

@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from classeur.data.decode import decode
 from classeur.data.facts import PhotoFacts, full_hash
-from classeur.data.reader import PhotoReader, in_parallel
+from classeur.data.parallel import in_parallel
+from classeur.data.reader import PhotoReader
 from classeur.data.records import Listing, Record, Unreadable, count_by
 from classeur.errors import UnreadablePhotoError
 

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import stat
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +15,6 @@ from classeur.data.arrays import ArrayReader, is_member
 from classeur.errors import UnreadablePhotoError
 
 Content = bytes | NDArray[Any]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 MAX_BYTES = 1 << 30
 """Largest file that is read as a photo, in bytes."""
@@ -66,46 +59,3 @@ def sha256(content: Content) -> str:
         return hashlib.sha256(content).hexdigest()
     head = f"{content.dtype.str}{content.shape}".encode()
     return hashlib.sha256(head + np.ascontiguousarray(content).tobytes()).hexdigest()
-
-
-def cpu_count() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def in_parallel(
-    function: Callable[[Item], Result],
-    items: Iterable[Item],
-    workers: int | None = None,
-    chunk: int = 1,
-) -> Iterator[Result]:
-    """Yield function(item) in the order of the items, computed by a few threads.
-
-    At most eight chunks a worker are under way, so memory stays bounded however many items there
-    are. Threads serve because hashing, Pillow's decoders and its resize release the interpreter
-    lock.
-
-    Args:
-        function: called in the threads.
-        items: taken as they are needed.
-        workers: threads; None: one a processor.
-        chunk: items handed over at once; larger where the function takes microseconds.
-    """
-    workers = workers or cpu_count()
-    waiting: deque[Future[list[Result]]] = deque()
-    remaining = iter(items)
-
-    def run(some: list[Item]) -> list[Result]:
-        return [function(item) for item in some]
-
-    with ThreadPoolExecutor(workers, thread_name_prefix="classeur") as pool:
-        try:
-            while some := list(islice(remaining, chunk)):
-                waiting.append(pool.submit(run, some))
-                if len(waiting) >= 8 * workers:
-                    yield from waiting.popleft().result()
-            while waiting:
-                yield from waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from classeur.data.reader import PhotoReader, in_parallel, sha256
+from classeur.data.parallel import in_parallel
+from classeur.data.reader import PhotoReader, sha256
 from classeur.data.records import Listing, Record, Unreadable
 from classeur.data.sources import list_photos
 from classeur.errors import DataError, UnreadablePhotoError, did_you_mean

@@ -44,7 +44,8 @@ from classeur.data.facts import (
     write_unreadable,
 )
 from classeur.data.geometry import Geometry
-from classeur.data.reader import PhotoReader, in_parallel, sha256
+from classeur.data.parallel import in_parallel
+from classeur.data.reader import PhotoReader, sha256
 from classeur.data.records import Listing, Record, Unreadable
 from classeur.errors import DataError, StoreError, UnreadablePhotoError
 

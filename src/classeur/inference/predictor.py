@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from classeur.data.folders import walk_photos
-from classeur.data.reader import MAX_BYTES, in_parallel
+from classeur.data.parallel import in_parallel
+from classeur.data.reader import MAX_BYTES
 from classeur.data.records import Listing
 from classeur.errors import InferenceError, UnreadablePhotoError
 from classeur.models.classifier import Classifier

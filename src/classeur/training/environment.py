@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from classeur.data.reader import cpu_count
+from classeur.data.parallel import cpu_count
 
 _PACKAGES = ("classeur", "torch", "torchvision", "timm", "numpy", "pillow", "scikit-learn")
 

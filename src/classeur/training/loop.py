@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from classeur.config import RunConfig
 from classeur.data.augment import augment, mix
-from classeur.data.reader import in_parallel
+from classeur.data.parallel import in_parallel
 from classeur.errors import DivergedError
 from classeur.models.baselines import Majority
 from classeur.models.classifier import Classifier, logits_of, to_device
