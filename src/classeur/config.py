@@ -88,7 +88,8 @@ class DataConfig(Section):
     layout: str = "auto"
     """One of LAYOUTS; `auto` recognises it."""
     label_from: str = ""
-    """Regular expression on the file name; its first group is the label. Empty: not used."""
+    """Regular expression on the file name; its first group is the label. For the layouts `flat` and
+    `split-folders`. Empty: not used."""
     classes: tuple[str, ...] = ()
     """Keep only these labels. Empty: all."""
     top_classes: int = 0

@@ -279,10 +279,37 @@ class TestFlatNames:
         listing = list_photos(tree("a1.jpg", "2.jpg"), label_from=r"^([a-z])?\d")
         assert labels_of(listing) == {"a1.jpg": "a"}
 
-    def test_label_from_overrules_the_layout(self, tree):
-        root = tree("one/cat.0.jpg", "two/dog.0.jpg")
-        listing = list_photos(root, "class-folders", label_from=r"^(\w+)\.")
+    def test_label_from_overrules_the_folders(self, tree):
+        listing = list_photos(tree("one/cat.0.jpg", "two/dog.0.jpg"), label_from=r"^(\w+)\.")
         assert (listing.layout, listing.labels()) == ("flat", ["cat", "dog"])
+
+    @pytest.mark.parametrize("layout", ["auto", "split-folders"])
+    def test_label_from_leaves_the_splits_alone(self, tree, layout):
+        root = tree(
+            "train/1_cat.jpg", "train/2023/1_dog.jpg", "test/2_cat.jpg", "val/x/3_dog.jpg",
+            "test/4.jpg", "more/5_cat.jpg",
+        )  # fmt: skip
+        listing = list_photos(root, layout, label_from=r"^\d_([a-z]+)")
+        assert found(listing) == {
+            ("train", "cat"): 1, ("train", "dog"): 1, ("test", "cat"): 1, ("val", "dog"): 1,
+        }  # fmt: skip
+        assert listing.layout == "split-folders"
+        assert listing.passed_over == {
+            "photos without a label in their name": 1, "photos outside the split folders": 1,
+        }  # fmt: skip
+
+    def test_label_from_with_the_layout_flat_takes_the_whole_tree(self, tree):
+        listing = list_photos(tree("train/1_a.jpg", "test/1_b.jpg"), "flat", label_from="[ab]")
+        assert found(listing) == {("", "a"): 1, ("", "b"): 1}
+
+    @pytest.mark.parametrize("layout", ["class-folders", "table", "idx", "arrays"])
+    def test_label_from_and_a_layout_with_labels_of_its_own(self, tree, layout):
+        with pytest.raises(DataError) as caught:
+            list_photos(tree("one/cat.0.jpg", "two/dog.0.jpg"), layout, label_from=r"^(\w+)\.")
+        assert str(caught.value) == (
+            f"label_from takes the label from the file name, but the layout {layout} has labels of "
+            "its own. Leave out one of the two, or choose the layout flat or split-folders."
+        )
 
     def test_label_from_no_regular_expression(self, tree):
         with pytest.raises(DataError) as caught:

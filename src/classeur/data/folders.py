@@ -43,7 +43,7 @@ def list_folders(root: Path, layout: str, label_from: str = "") -> Listing:
     if layout == "flat":
         _take_flat(listing, root, "", label_from)
     elif layout == "split-folders":
-        _take_splits(listing, _unwrapped(root))
+        _take_splits(listing, _unwrapped(root), label_from)
     else:
         folder = _unwrapped(root)
         _take_classes(listing, folder, "", _labels(_subfolders(folder)))
@@ -118,17 +118,17 @@ def _labels(folders: list[Path]) -> dict[str, str]:
     }
 
 
-def _take_splits(listing: Listing, root: Path) -> None:
+def _take_splits(listing: Listing, root: Path, label_from: str) -> None:
     splits = [(sub, _unwrapped(sub), split_of(sub.name)) for sub in _subfolders(root)]
     labels = _labels([c for _, inner, split in splits if split for c in _subfolders(inner)])
     for sub, inner, split in splits:
         if split is None:
             for _ in walk_photos(sub, Listing(listing.root, "")):
                 listing.passed_over["photos outside the split folders"] += 1
-        elif _subfolders(inner):
+        elif _subfolders(inner) and not label_from:
             _take_classes(listing, inner, split, labels)
         else:
-            _take_flat(listing, inner, split, "")
+            _take_flat(listing, inner, split, label_from)
     _count_files(listing, root, "photos outside the split folders")
     if not any(record.split == "train" for record in listing.records):
         raise DataError(

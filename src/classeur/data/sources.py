@@ -22,7 +22,8 @@ def list_photos(photos: Path | str, layout: str = "auto", label_from: str = "") 
         photos: a folder, or a CSV, TSV, NPZ, NPY or IDX file.
         layout: `auto`, `class-folders`, `split-folders`, `flat`, `table`, `idx` or `arrays`.
         label_from: regular expression searched in each file name; its first group, or all of
-            the match, is the label. Forces the layout `flat`.
+            the match, is the label. Split folders stay splits, with such names in each; without
+            them, the folders that the photos lie in mean nothing (`flat`).
 
     Returns:
         The records sorted by path in natural order (cat.2 before cat.10).
@@ -35,7 +36,7 @@ def list_photos(photos: Path | str, layout: str = "auto", label_from: str = "") 
     if not path.exists():
         raise DataError(f"{path} does not exist. Expected a folder of photos.")
     try:
-        listing = _listed(path, "flat" if label_from else layout, label_from)
+        listing = _listed(path, layout, label_from)
     except OSError as error:
         raise DataError(f"{error.filename or path} cannot be read: {error.strerror}.") from error
     if not listing.records:
@@ -52,6 +53,13 @@ def _listed(path: Path, layout: str, label_from: str) -> Listing:
         os.scandir(path).close()  # a folder that may not be read is an error before it looks empty
     if layout == "auto":
         layout = _recognise(path)
+        if label_from and layout == "class-folders":
+            layout = "flat"  # the label was said to be in the name, not in the folder
+    if label_from and layout not in ("flat", "split-folders"):
+        raise DataError(
+            f"label_from takes the label from the file name, but the layout {layout} has labels of "
+            "its own. Leave out one of the two, or choose the layout flat or split-folders."
+        )
     if layout == "table":
         return tables.list_table(path if path.is_file() else _only_table(path))
     if layout in ("idx", "arrays"):
