@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from classeur.data.geometry import Geometry
-from classeur.data.inspect import SAMPLES, Duplicates, Spread, findings, inspect_listing
+from classeur.data.inspect import SAMPLES, Duplicates, GroupLeak, Spread, findings, inspect_listing
 from classeur.data.records import Unreadable
 from classeur.data.scan import scan
 from classeur.data.store import cached_store
@@ -134,6 +134,33 @@ class TestDuplicates:
         (item,) = found.leaks
         assert item == Duplicates(["test/a/copy.bmp", "train/a/0.png"], ["a"], ["test", "train"])
         assert found.contradictions == []
+
+    def test_a_copy_without_a_split_is_no_leak(self, class_folders):
+        """It follows its copy when the photos are split."""
+        root = class_folders({"a": 2, "b": 2})
+        (root / "a" / "2.png").write_bytes((root / "a" / "0.png").read_bytes())
+        table = root / "photos.csv"
+        table.write_text("path,label,split\na/0.png,a,test\na/2.png,a,\nb/0.png,b,train\n")
+        found = inspect_listing(scan(table))
+        assert [item.splits for item in found.duplicates] == [["", "test"]]
+        assert found.leaks == []
+
+    def test_a_group_in_several_splits(self, class_folders):
+        root = class_folders({"a": 4, "b": 4})
+        rows = ["path,label,split,group"]
+        for n, (split, group) in enumerate(
+            [("train", "ann"), ("train", "ann"), ("test", "ann"), ("", "bob")]
+        ):
+            rows += [f"a/{n}.png,a,{split},{group}", f"b/{n}.png,b,test,bob"]
+        (root / "photos.csv").write_text("\n".join(rows))
+        found = inspect_listing(scan(root / "photos.csv"))
+        assert found.group_leaks == [GroupLeak("ann", {"test": 1, "train": 2})]
+        assert found.to_dict()["group_leaks"] == [
+            {"group": "ann", "splits": {"test": 1, "train": 2}}
+        ]
+        assert found.sentences() == [
+            "1 group lies in more than one split: scores on such photos may be too good."
+        ]
 
     def test_a_jpeg_and_its_decoded_pixels(self, root, draw):
         draw(1, (300, 200)).save(root / "train/a/large.jpg")

@@ -190,6 +190,41 @@ class TestGiven:
         counts = split(facts).counts()
         assert counts["train"] == {"a": 4, "b": 4}
 
+    @pytest.fixture
+    def three(self):
+        return [item for s in ("train", "val", "test") for item in many({"a": 6, "b": 6}, s)]
+
+    @pytest.mark.parametrize("to", ["val", "test"])
+    def test_photos_without_a_split_follow_their_copies_and_groups(self, three, to):
+        loose = [
+            fact("copy", "a", content=f"content of {to}/a/0"),
+            fact("same file", "a", sha256=f"sha of {to}/a/1"),
+            fact("group", "b", group="g"),
+            fact("copy of the group's", "b", content="content of group"),
+            fact("alone", "b"),
+        ]
+        grouped = fact(f"{to}/grouped", "b", to, group="g")
+        where = sides(split([*loose, *three, grouped]))
+        assert [where[item.path] for item in loose] == [to, to, to, to, "train"]
+
+    def test_they_follow_the_test_split_first(self, three):
+        loose = fact("loose", "a", content="content of val/a/0", sha256="sha of test/a/0")
+        assert sides(split([loose, *three]))["loose"] == "test"
+
+    def test_they_follow_where_a_split_is_missing(self):
+        facts = many({"a": 30, "b": 30}) + many({"a": 9, "b": 9}, "test")
+        facts += [fact(f"copy{n}", "a", content=f"content of test/a/{n}") for n in range(9)]
+        for seed in range(10):
+            where = sides(split(facts, seed=seed))
+            assert {where[f"copy{n}"] for n in range(9)} == {"test"}
+
+    def test_given_training_photos_stay_and_pull_nothing(self, three):
+        leak = fact("train/leak", "a", "train", group="g", content="same")
+        facts = [*three, leak, fact("test/leak", "a", "test", group="g")]
+        where = sides(split([*facts, fact("copy", "a", content="same")]))
+        assert where["train/leak"] == where["copy"] == "train"
+        assert where["test/leak"] == "test"
+
 
 class TestTooFew:
     def test_names_every_class(self):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,16 @@ class Duplicates:
     labels: list[str]
     """The different labels they carry; more than one is a contradiction."""
     splits: list[str]
-    """The different splits they lie in; more than one is a leak."""
+    """The different splits they came in; '' for none. More than one given split is a leak."""
+
+
+@dataclass(frozen=True)
+class GroupLeak:
+    """A group whose photos came in several splits."""
+
+    group: str
+    splits: dict[str, int]
+    """Given split -> photos of the group in it."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,7 @@ class Inspection:
     duplicates: list[Duplicates]
     samples: dict[str, list[str]]
     """Label -> paths of a few photos, drawn at random but the same on every call."""
+    group_leaks: list[GroupLeak] = field(default_factory=list)
 
     @property
     def class_names(self) -> list[str]:
@@ -97,8 +107,8 @@ class Inspection:
 
     @property
     def leaks(self) -> list[Duplicates]:
-        """Duplicates that lie in different splits."""
-        return [item for item in self.duplicates if len(item.splits) > 1]
+        """Duplicates that came in different splits."""
+        return [item for item in self.duplicates if len({*item.splits} - {""}) > 1]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the findings as plain values for JSON."""
@@ -118,6 +128,8 @@ class Inspection:
              "under more than one label: at least one of the labels is wrong"),
             (len(self.leaks), "picture lies", "pictures lie",
              "in more than one split: scores on such photos are too good"),
+            (len(self.group_leaks), "group lies", "groups lie",
+             "in more than one split: scores on such photos may be too good"),
             (sum(len(item.paths) - 1 for item in self.duplicates), "photo is an exact copy",
              "photos are exact copies", "of another"),
         ]  # fmt: skip
@@ -178,6 +190,7 @@ def findings(
         unreadable=bad,
         duplicates=_duplicates(facts),
         samples=_samples(facts),
+        group_leaks=_group_leaks(facts),
     )
 
 
@@ -204,4 +217,16 @@ def _duplicates(facts: Sequence[PhotoFacts]) -> list[Duplicates]:
         )
         for group in same.values()
         if len(group) > 1
+    ]
+
+
+def _group_leaks(facts: Sequence[PhotoFacts]) -> list[GroupLeak]:
+    splits: dict[str, Counter[str]] = defaultdict(Counter)
+    for fact in facts:
+        if fact.group and fact.split:
+            splits[fact.group][fact.split] += 1
+    return [
+        GroupLeak(group, dict(sorted(counts.items())))
+        for group, counts in splits.items()
+        if len(counts) > 1
     ]

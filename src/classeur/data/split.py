@@ -20,7 +20,9 @@ def split(
     """Give every photo a split.
 
     A split that the data came with is kept as it is; what is missing is cut from the rest in the
-    proportions asked for. Photos of one group, or with the same picture in them, stay together.
+    proportions asked for. Photos of one group, or with the same picture in them, stay together;
+    where the data itself put them on two sides, they stay so (`inspect` reports it), and photos
+    without a split join those of the given test split, or else of the given val split.
 
     Args:
         facts: the photos, in any order.
@@ -40,11 +42,26 @@ def split(
         **({} if "val" in given else {"val": val}),
         **({} if "test" in given else {"test": test}),
     }
-    pool = [fact for fact in facts if fact.split in ("", "train")]
+    pulled = _pulled(facts)
+    pool = [f for f in facts if f.split in ("", "train") and f.path not in pulled]
     drawn = _draw(pool, shares, seed) if len(shares) > 1 else {f.path: "train" for f in pool}
-    chosen = {f.path: drawn.get(f.path) or f.split for f in facts}
+    chosen = {f.path: f.split for f in facts} | drawn | pulled
     _check(facts, chosen)
     return Manifest([ManifestRow.of(fact, chosen[fact.path]) for fact in facts])
+
+
+def _pulled(facts: Sequence[PhotoFacts]) -> dict[str, str]:
+    """Return path -> split for photos without one that belong with a given val or test photo.
+
+    Given training photos tie nothing together here: a copy of one is best off beside it.
+    """
+    pulled: dict[str, str] = {}
+    for cluster in _clusters([fact for fact in facts if fact.split != "train"]):
+        given = {fact.split for fact in cluster} - {""}
+        if given:
+            to = "test" if "test" in given else "val"
+            pulled.update((fact.path, to) for fact in cluster if not fact.split)
+    return pulled
 
 
 def _draw(pool: Sequence[PhotoFacts], shares: Shares, seed: int) -> dict[str, str]:
