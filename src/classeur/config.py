@@ -97,9 +97,11 @@ class DataConfig(Section):
     limit_per_class: int = 0
     """Keep at most N photos of a label in each split the data came with. 0: all."""
     val: float = 0.2
-    """Fraction of all photos for the validation split, where the data brought none."""
+    """Fraction of the photos for the validation split, where the data brought none. Beside a test
+    split that it brought: `val / (1 - test)` of the other photos."""
     test: float = 0.2
-    """Fraction of all photos for the test split, where the data brought none."""
+    """Fraction of the photos for the test split, where the data brought none. Beside a validation
+    split that it brought: `test / (1 - val)` of the other photos."""
     split_seed: int = 0
     """Seed of the split and of `limit_per_class`."""
     manifest: str = ""

@@ -179,6 +179,11 @@ class TestGiven:
         assert Counter(counts["val"]) == {"a": 20, "b": 20}
         assert counts["test"]["a"] == round(80 * 0.1 / 0.8)
 
+    def test_a_given_test_split_counts_as_the_share_it_was_asked_for(self):
+        """As the config says: val / (1 - test) of the others, however many are given."""
+        facts = many({"a": 80, "b": 80}, "train") + many({"a": 3, "b": 3}, "test")
+        assert split(facts, val=0.2, test=0.6).counts()["val"] == {"a": 40, "b": 40}
+
     def test_train_alone_is_cut_in_three(self):
         counts = split(many({"a": 10, "b": 10}, "train")).counts()
         assert [counts[s]["a"] for s in ("train", "val", "test")] == [6, 2, 2]

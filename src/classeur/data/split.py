@@ -26,8 +26,10 @@ def split(
 
     Args:
         facts: the photos, in any order.
-        val: fraction of the photos for validation, where the data has none.
-        test: fraction of the photos for the test, where the data has none.
+        val: fraction of the photos for validation, where the data has none; beside a given test
+            split, `val / (1 - test)` of the other photos.
+        test: fraction of the photos for the test, where the data has none; beside a given
+            validation split, `test / (1 - val)` of the other photos.
         seed: seed of the draw.
 
     Returns:
