@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -19,6 +20,7 @@ from PIL import Image
 
 from classeur.data import facts as facts_room
 from classeur.data import geometry as geometry_room
+from classeur.data import staging as staging_room
 from classeur.data import store as room
 from classeur.data.facts import PhotoFacts
 from classeur.data.geometry import Geometry
@@ -220,10 +222,10 @@ class TestWholeOrNotThere:
 
     def test_an_old_store_is_replaced(self, listing, tmp_path):
         build_store(listing, Geometry(8), tmp_path / "store")
-        (tmp_path / "store" / "old.txt").touch()
+        (tmp_path / "store" / "labels.npy").touch()
         store = build_store(listing, Geometry(16), tmp_path / "store")
         assert store.photos.shape == (12, 16, 16, 3)
-        assert not (store.path / "old.txt").exists()
+        assert not (store.path / "labels.npy").exists()
 
     @pytest.mark.parametrize("name", ["store", "sto[r]e *?"])
     def test_a_killed_process_leaves_no_store_and_the_next_one_cleans_up(
@@ -259,13 +261,16 @@ class TestWholeOrNotThere:
 
     def test_what_another_process_is_still_writing_is_left_alone(self, listing, tmp_path):
         with python("import sys; sys.stdin.read()") as alive:
-            theirs = tmp_path / f".store.{alive.pid}-0.partial"
-            other = tmp_path / ".store.x.99999999-0.partial"
-            theirs.mkdir()
-            other.mkdir()
+            host = socket.gethostname()
+            left = [
+                tmp_path / f".store.{host}-{alive.pid}-0.partial",
+                tmp_path / f".store.x.{host}-99999999-0.partial",  # of a store of another name
+                tmp_path / f".store.{host}2-99999999-0.partial",  # of another machine
+            ]
+            for folder in left:
+                folder.mkdir()
             build_store(listing, Geometry(8), tmp_path / "store")
-            assert theirs.is_dir()
-            assert other.is_dir()  # of a store of another name
+            assert all(folder.is_dir() for folder in left)
             alive.kill()
 
     def test_a_process_of_another_user_is_alive(self, monkeypatch):
@@ -273,7 +278,7 @@ class TestWholeOrNotThere:
             raise PermissionError
 
         monkeypatch.setattr(os, "kill", not_allowed)
-        assert room._is_alive(1)
+        assert staging_room._is_alive(1)
 
 
 class TestFullDisk:
@@ -344,6 +349,28 @@ class TestTarget:
         )
         assert len(scan(listing.root).records) == 12
 
+    def test_a_store_with_something_of_the_users_in_it(self, listing, tmp_path):
+        store = build_store(listing, Geometry(8), tmp_path / "store")
+        (store.path / "notes.txt").write_text("mine")
+        (store.path / "figures").mkdir()
+        with pytest.raises(StoreError) as caught:
+            build_store(listing, Geometry(16), store.path)
+        assert str(caught.value) == (
+            f"{store.path} holds prepared photos, and something else beside them: figures, "
+            "notes.txt. Move that away, or choose another folder."
+        )
+        assert (store.path / "notes.txt").read_text() == "mine"
+        assert Store(store.path).photos.shape == (12, 8, 8, 3)
+
+    def test_the_folder_one_is_in(self, listing, tmp_path, monkeypatch):
+        (tmp_path / "here").mkdir()
+        monkeypatch.chdir(tmp_path / "here")
+        for size in (8, 16):
+            store = build_store(listing, Geometry(size), Path())
+            assert store.photos.shape == (12, size, size, 3)
+            assert np.load("photos.npy").shape == store.photos.shape  # still the same folder
+        assert [entry.name for entry in tmp_path.iterdir() if entry != listing.root] == ["here"]
+
     def test_an_empty_folder(self, listing, tmp_path):
         (tmp_path / "store").mkdir()
         assert build_store(listing, Geometry(8), tmp_path / "store").is_whole
@@ -403,6 +430,45 @@ class TestCache:
         again = cached_store(scan(listing.root), Geometry(8))
         assert again == store
         assert np.array_equal(again.photos, store.photos)
+
+    def test_a_listing_without_the_unreadable_photos_finds_it(self, listing, cache, monkeypatch):
+        """As the manifest of a run is: one that is resumed decodes nothing again."""
+        (listing.root / "cat" / "2.png").write_bytes(b"no photo")
+        whole = scan(listing.root)
+        store = cached_store(whole, Geometry(8))
+        readable = replace(whole, records=[r for r in whole.records if r.path != "cat/2.png"])
+        monkeypatch.setattr(geometry_room, "decode", None)
+        again = cached_store(readable, Geometry(8))
+        assert np.array_equal(again.photos, store.photos)
+        assert again.facts(readable) == store.facts(whole)
+        assert again.key == store_key(readable, Geometry(8))
+        assert (len(store.unreadable), again.unreadable) == (1, [])
+        assert (again.path / "photos.npy").samefile(store.path / "photos.npy")
+        assert cached_store(whole, Geometry(8)).path == store.path
+        assert len(list((cache / "stores").iterdir())) == 2
+
+    def test_a_disk_without_hard_links(self, listing, cache, monkeypatch):
+        def no_links(*_arguments):
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+        monkeypatch.setattr(os, "link", no_links)
+        (listing.root / "cat" / "2.png").write_bytes(b"no photo")
+        store = cached_store(scan(listing.root), Geometry(8))
+        assert list((cache / "stores").iterdir()) == [store.path]
+
+    def test_the_slower_of_two_processes_uses_the_store_of_the_faster(self, listing, monkeypatch):
+        whole, inodes = Geometry.open, []
+
+        def opened(self, photo):
+            if not inodes:  # another process begins now, and ends first
+                inodes.append(0)
+                inodes[0] = (cached_store(listing, self).path / "photos.npy").stat().st_ino
+            return whole(self, photo)
+
+        monkeypatch.setattr(Geometry, "open", opened)
+        store = cached_store(listing, Geometry(8))
+        assert (store.path / "photos.npy").stat().st_ino == inodes[0]
+        assert list(store.path.parent.iterdir()) == [store.path]
 
     def test_where_it_is(self, listing, cache, monkeypatch, tmp_path):
         key = store_key(listing, Geometry(8))

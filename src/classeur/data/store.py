@@ -3,27 +3,20 @@
     photos.npy          (N, H, W, C) uint8, openable with numpy.load(mmap_mode="r")
     facts.csv           a row a photo, in the order of photos.npy: what the pixels say of it
     unreadable.csv      the files that are not in it, and why
-    store.json          geometry and key; written last but for the renaming of the folder
+    store.json          geometry and key; there when the rest is
 
 Labels and splits are not part of it, so that one store serves every way of naming and splitting
 the same photos.
-
-A store is built in a folder of another name and renamed when it is whole: what stands under its
-own name can be trusted.
 """
 
 from __future__ import annotations
 
-import errno
-import glob
 import hashlib
 import json
 import os
-import shutil
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -47,9 +40,12 @@ from classeur.data.geometry import Geometry
 from classeur.data.parallel import in_parallel
 from classeur.data.reader import PhotoReader, sha256
 from classeur.data.records import Listing, Record, Unreadable
+from classeur.data.staging import staged
 from classeur.errors import DataError, StoreError, UnreadablePhotoError
 
 STORE_VERSION = 2
+
+Add = Callable[[Path, list[PhotoFacts]], None]
 
 
 @dataclass(frozen=True)
@@ -88,13 +84,16 @@ class Store:
 
     @cached_property
     def _about(self) -> dict[str, Any]:
+        return self._read_about()
+
+    def _read_about(self) -> dict[str, Any]:
         return json.loads((self.path / "store.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
     @property
     def is_whole(self) -> bool:
-        """Whether the store is finished and of this version."""
+        """Whether the store is finished and of this version, now."""
         try:
-            return bool(self._about["version"] == STORE_VERSION)
+            return bool(self._read_about()["version"] == STORE_VERSION)
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
@@ -115,8 +114,36 @@ def cached_store(listing: Listing, geometry: Geometry) -> Store:
         StoreError: if the disk is full or may not be written.
         DataError: if no photo can be read.
     """
-    store = Store(cache_root() / "stores" / store_key(listing, geometry)[:32])
-    return store if store.is_whole else build_store(listing, geometry, store.path)
+    store = _in_cache(listing, geometry)
+    if not store.is_whole:
+        build_store(listing, geometry, store.path, reuse=True)
+        _register_readable(store, listing)
+    return store
+
+
+def _in_cache(listing: Listing, geometry: Geometry) -> Store:
+    return Store(cache_root() / "stores" / store_key(listing, geometry)[:32])
+
+
+def _register_readable(store: Store, listing: Listing) -> None:
+    """Let a listing of the readable photos alone find the store: a run's manifest names no other.
+
+    It is the same pixels under a second name, not a copy.
+    """
+    paths = set(store.paths())
+    records = [record for record in listing.records if record.path in paths]
+    if len(records) == len(listing.records):
+        return
+    readable = replace(listing, records=records, unreadable=[])
+    twin = _in_cache(readable, store.geometry)
+    with (
+        suppress(StoreError),  # a disk without hard links: they will be decoded once more
+        staged(twin.path.resolve(), lambda: twin.is_whole) as folder,
+    ):
+        for name in ("photos.npy", "facts.csv"):
+            (folder / name).hardlink_to(store.path / name)
+        write_unreadable(folder / "unreadable.csv", [])
+        _write_about(folder, readable, store.geometry, len(paths))
 
 
 def store_key(listing: Listing, geometry: Geometry) -> str:
@@ -135,24 +162,26 @@ def build_store(
     to: Path,
     *,
     workers: int | None = None,
-    add: Callable[[Path, list[PhotoFacts]], None] | None = None,
+    add: Add | None = None,
+    reuse: bool = False,
 ) -> Store:
     """Decode every photo once, in parallel and with bounded memory, into a store at `to`.
 
     Args:
         listing: the photos, as `scan` found them.
         geometry: size, colour and resize.
-        to: the folder to make. One that is there and not a store must be empty.
+        to: the folder to make. One that is there must be empty, or a store and nothing else.
         workers: threads; None: one a processor.
         add: called with the folder and the facts before the store is declared whole, to write
-            more files into it.
+            more of `staging.FILES` into it.
+        reuse: if another process has put a whole store at `to` meanwhile, keep that one.
 
     Raises:
         StoreError: if the disk is full or may not be written, or `to` holds something else.
         DataError: if no photo can be read.
     """
-    _check_target(to)
-    with _staging(to) as folder:
+    store = Store(to.resolve())
+    with staged(store.path, lambda: reuse and store.is_whole) as folder:
         facts, unreadable = _write_photos(listing, geometry, folder, workers)
         if not facts:
             bad = [*listing.unreadable, *unreadable]
@@ -163,14 +192,18 @@ def build_store(
         write_unreadable(folder / "unreadable.csv", unreadable)
         if add is not None:
             add(folder, facts)
-        about = {
-            "version": STORE_VERSION,
-            "key": store_key(listing, geometry),
-            "geometry": geometry.to_dict(),
-            "photos": len(facts),
-        }
-        (folder / "store.json").write_text(json.dumps(about, indent=2), encoding="utf-8")
-    return Store(to)
+        _write_about(folder, listing, geometry, len(facts))
+    return store
+
+
+def _write_about(folder: Path, listing: Listing, geometry: Geometry, photos: int) -> None:
+    about = {
+        "version": STORE_VERSION,
+        "key": store_key(listing, geometry),
+        "geometry": geometry.to_dict(),
+        "photos": photos,
+    }
+    (folder / "store.json").write_text(json.dumps(about, indent=2), encoding="utf-8")
 
 
 def _write_photos(
@@ -211,55 +244,3 @@ def _write_photos(
 def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)
-
-
-def _check_target(to: Path) -> None:
-    if to.exists() and not to.is_dir():
-        raise StoreError(f"{to} is a file; expected a folder to make.")
-    if to.is_dir() and any(to.iterdir()) and not (to / "store.json").is_file():
-        raise StoreError(f"{to} is not empty and holds no prepared photos. Choose another folder.")
-
-
-@contextmanager
-def _staging(to: Path) -> Iterator[Path]:
-    """Give a folder beside `to` that becomes `to` if the block ends well, and goes if not."""
-    staging = to.with_name(f".{to.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
-    try:
-        to.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale(to)
-        staging.mkdir()
-        yield staging
-        if to.is_dir():
-            shutil.rmtree(to)
-        staging.rename(to)
-    except OSError as error:
-        raise _disk_error(to, error) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _remove_stale(to: Path) -> None:
-    """Remove what a killed process left of the same store."""
-    for left in to.parent.glob(f".{glob.escape(to.name)}.*.partial"):
-        pid = left.name.removeprefix(f".{to.name}.").partition("-")[0]
-        if pid.isdigit() and not _is_alive(int(pid)):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _disk_error(to: Path, error: OSError) -> StoreError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return StoreError(
-            f"the disk is full while preparing photos at {to}: nothing was left there. Free some "
-            "space, choose a smaller size, or set CLASSEUR_CACHE to a folder on another disk."
-        )
-    return StoreError(f"cannot write prepared photos at {to}: {error.strerror or error}.")
