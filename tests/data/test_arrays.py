@@ -228,6 +228,7 @@ class TestLabels:
         [
             (["cat", "dog"], ["cat", "dog"]),
             ([b"cat", "é".encode()], ["cat", "é"]),
+            ([b"cat", b"t\xe9"], ["cat", r"t\xe9"]),
             ([0.0, 3.0], ["0", "3"]),
             ([True, False], ["1", "0"]),
             ([7, 10], ["07", "10"]),  # sorted by name is then sorted by number

@@ -196,6 +196,11 @@ class TestMistakes:
         with pytest.raises(DataError, match="holds no labelled photos that could be recognised"):
             list_photos(tmp_path)
 
+    def test_labels_and_groups_that_are_no_utf8(self, tmp_path):
+        (tmp_path / "t.csv").write_bytes(b"path,label,group\n\xe9.jpg,t\xe9,g\xe9\n")
+        (record,) = list_photos(tmp_path / "t.csv").records
+        assert (record.path, record.label, record.group) == ("\udce9.jpg", r"t\xe9", r"g\xe9")
+
     def test_two_tables(self, table, tmp_path):
         table("path,label\n1.jpg,cat\n", "a.csv")
         table("path,label\n1.jpg,cat\n", "b.csv")

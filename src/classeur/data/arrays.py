@@ -206,7 +206,7 @@ def _class_names(root: Path, found: Mapping[str, NDArray[Any]]) -> list[str]:
 def _named(labels: NDArray[Any], names: list[str], source: str) -> list[str]:
     flat = labels.reshape(-1)
     if flat.dtype.kind == "S":
-        flat = np.char.decode(flat, "utf-8", "surrogateescape")
+        flat = np.char.decode(flat, "utf-8", "backslashreplace")
     if flat.dtype.kind == "U":
         return [str(label) for label in flat]
     if flat.dtype.kind == "f" and np.all(flat == np.floor(flat)):

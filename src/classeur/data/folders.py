@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from classeur.data.decode import SUFFIXES
 from classeur.data.records import Listing, Record, Unreadable, split_of
 from classeur.errors import DataError
+from classeur.run_folder import printable
 
 _JUNK = {"thumbs.db", "desktop.ini", "icon\r", "__macosx"}
 _WNID = re.compile(r"^n\d{8}[-_ ](?P<name>.+)$")
@@ -59,7 +60,7 @@ def natural(path: str) -> list[tuple[int, int, str]]:
 
 def class_name(folder: str) -> str:
     """Return the label for a class folder: `n02085620-Chihuahua` -> `Chihuahua`."""
-    name = unicodedata.normalize("NFC", folder).strip()
+    name = _text(folder).strip()
     match = _WNID.match(name)
     return match["name"] if match else name
 
@@ -110,7 +111,7 @@ def _labels(folders: list[Path]) -> dict[str, str]:
 
     Two wnids may share a name (ImageNet has two cranes): then both keep theirs.
     """
-    whole = {sub.name: unicodedata.normalize("NFC", sub.name).strip() for sub in folders}
+    whole = {sub.name: _text(sub.name).strip() for sub in folders}
     times = Counter(class_name(name) for name in set(whole.values()))
     return {
         folder: class_name(name) if times[class_name(name)] == 1 else name
@@ -170,11 +171,16 @@ def _compiled(label_from: str) -> re.Pattern[str]:
 def _label_in_name(path: PurePosixPath, pattern: re.Pattern[str] | None) -> str | None:
     if pattern is None:
         match = _FLAT.match(unicodedata.normalize("NFC", path.stem))
-        return match["label"].strip(" ._-") if match else None
+        return printable(match["label"].strip(" ._-")) if match else None
     match = pattern.search(unicodedata.normalize("NFC", path.name))
     if match is None:
         return None
-    return (match[1] if pattern.groups else match[0]) or None
+    return printable((match[1] if pattern.groups else match[0]) or "") or None
+
+
+def _text(name: str) -> str:
+    """Return a name as a label may hold it: in one way of composing accents, and all of it text."""
+    return unicodedata.normalize("NFC", printable(name))
 
 
 def _are_splits(folders: list[Path]) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from classeur.data.decode import SUFFIXES
 from classeur.data.records import Listing, Record, split_of
 from classeur.errors import DataError
+from classeur.run_folder import printable
 
 _COLUMNS = {
     "path": ("path", "file", "filename", "file_name", "image", "photo", "filepath", "image_path"),
@@ -90,6 +91,7 @@ def _row(table: Path, line: int, columns: dict[str, int], cells: list[str]) -> d
         name: cells[columns[name]].strip() if columns.get(name, len(cells)) < len(cells) else ""
         for name in _COLUMNS
     }
+    row["label"], row["group"] = printable(row["label"]), printable(row["group"])
     for name in ("path", "label"):
         if not row[name]:
             raise DataError(f"{table}, line {line}, has no {name}. Fill it in or delete the row.")
