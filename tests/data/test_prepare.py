@@ -11,7 +11,7 @@ from classeur.config import DataConfig, PreprocessingConfig
 from classeur.data.geometry import Geometry
 from classeur.data.manifest import Manifest, ManifestRow, read_manifest
 from classeur.data.prepare import prepare, scan_as, split_as
-from classeur.data.reader import sha256
+from classeur.data.reader import PhotoReader, sha256
 from classeur.data.store import cached_store
 from classeur.errors import DataError, SplitError, StoreError
 
@@ -71,6 +71,18 @@ class TestPrepare:
         assert len(np.load(store.path / "labels.npy")) == len(store.photos) == 19
         assert len(read_manifest(store.path / "manifest.csv").rows) == 19
 
+    def test_what_the_cache_holds_is_not_decoded_again(self, photos, tmp_path, monkeypatch):
+        (photos / "dog" / "0.png").write_bytes(b"no photo at all")
+        options = PreprocessingConfig(size=8, color="rgb")
+        new = prepare(config(photos), options, tmp_path / "new")
+        kept = cached_store(scan_as(config(photos)), Geometry(8))
+        monkeypatch.setattr(Geometry, "open", None)
+        copied = prepare(config(photos), options, tmp_path / "copied")
+        assert {file.name: file.read_bytes() for file in copied.path.iterdir()} == {
+            file.name: file.read_bytes() for file in new.path.iterdir()
+        }
+        assert not (copied.path / "photos.npy").samefile(kept.path / "photos.npy")
+
     def test_too_few_photos_leave_nothing(self, class_folders, tmp_path):
         photos = class_folders({"cat": 5, "dog": 1})
         with pytest.raises(SplitError):
@@ -84,9 +96,9 @@ class TestPrepare:
     def test_class_names_that_are_no_utf8(self, class_folders, tmp_path):
         photos = class_folders({"caf\udce9": 5, "b": 5})
         store = prepare(config(photos), PreprocessingConfig(size=8), tmp_path / "arrays")
-        raw = (store.path / "class_names.json").read_bytes()
-        assert b'"caf\xe9"' in raw
-        assert read_manifest(store.path / "manifest.csv").class_names == ["b", "caf\udce9"]
+        names = json.loads((store.path / "class_names.json").read_text(encoding="utf-8"))
+        assert names == ["b", r"caf\xe9"]
+        assert read_manifest(store.path / "manifest.csv").class_names == names
 
     def test_options_of_the_scan(self, class_folders, tmp_path):
         photos = class_folders({"a": 9, "b": 8, "c": 3})
@@ -145,6 +157,13 @@ class TestManifest:
         names = json.loads((store.path / "class_names.json").read_text())
         labels = [names[index] for index in np.load(store.path / "labels.npy")]
         assert labels == [row.label for row in old.rows]
+
+    def test_no_photo_outside_it_is_read(self, photos, manifest, monkeypatch):
+        read, whole = [], PhotoReader.read
+        monkeypatch.setattr(PhotoReader, "read", lambda *a: read.append(a[1]) or whole(*a))
+        listing = scan_as(config(photos, manifest=str(manifest)))
+        assert sorted(read) == sorted(row.path for row in read_manifest(manifest).rows)
+        assert listing.passed_over == {}
 
     def test_its_photos_must_be_there(self, photos, manifest):
         gone = read_manifest(manifest).rows[4].path

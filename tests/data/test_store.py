@@ -118,7 +118,7 @@ class TestContent:
         (root / "b" / "\udce9.png").write_bytes(b"no photo")
         listing = scan(root)
         store = build_store(listing, Geometry(8), tmp_path / "store")
-        assert [fact.label for fact in store.facts(listing)] == ["b", "b", "caf\udce9", "caf\udce9"]
+        assert [fact.label for fact in store.facts(listing)] == ["b", "b", *[r"caf\xe9"] * 2]
         assert [item.path for item in store.unreadable] == ["b/\udce9.png"]
 
 

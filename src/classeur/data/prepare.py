@@ -13,7 +13,7 @@ from classeur.data.manifest import Manifest, read_manifest, select
 from classeur.data.records import Listing
 from classeur.data.scan import scan
 from classeur.data.split import split
-from classeur.data.store import Store, build_store
+from classeur.data.store import Store, build_store, copy_cached
 from classeur.run_folder import write_json
 
 
@@ -23,18 +23,18 @@ def scan_as(config: DataConfig) -> Listing:
     Raises:
         DataError: as `scan` does, or if photos of the manifest are missing or have changed.
     """
+    manifest = read_manifest(Path(config.manifest)) if config.manifest else None
     listing = scan(
         config.photos,
         layout=config.layout,
         label_from=config.label_from,
         classes=config.classes,
-        top_classes=0 if config.manifest else config.top_classes,
-        limit_per_class=0 if config.manifest else config.limit_per_class,
+        top_classes=0 if manifest else config.top_classes,
+        limit_per_class=0 if manifest else config.limit_per_class,
         seed=config.split_seed,
+        only={row.path for row in manifest.rows} if manifest else None,
     )
-    if not config.manifest:
-        return listing
-    return select(listing, read_manifest(Path(config.manifest)), Path(config.photos))
+    return select(listing, manifest, Path(config.photos)) if manifest else listing
 
 
 def split_as(config: DataConfig, facts: list[PhotoFacts]) -> Manifest:
@@ -46,7 +46,7 @@ def split_as(config: DataConfig, facts: list[PhotoFacts]) -> Manifest:
 
 
 def prepare(config: DataConfig, preprocessing: PreprocessingConfig, to: Path) -> Store:
-    """Decode the photos once into `to`.
+    """Decode the photos once into `to`, or copy them if an earlier command did.
 
     It then holds, besides the store, `labels.npy` (N,) int64, `class_names.json` with the labels
     sorted by name, and `manifest.csv` with a split for each photo.
@@ -69,4 +69,4 @@ def prepare(config: DataConfig, preprocessing: PreprocessingConfig, to: Path) ->
         decoding = read_unreadable(folder / "unreadable.csv")
         write_unreadable(folder / "unreadable.csv", [*listing.unreadable, *decoding])
 
-    return build_store(listing, geometry, to, add=add)
+    return copy_cached(listing, geometry, to, add) or build_store(listing, geometry, to, add=add)

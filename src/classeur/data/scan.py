@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ def scan(
     top_classes: int = 0,
     limit_per_class: int = 0,
     seed: int = 0,
+    only: Collection[str] | None = None,
 ) -> Listing:
     """List the photos at a path and hash each one.
 
@@ -36,6 +37,8 @@ def scan(
         classes: keep these labels only.
         top_classes: keep the N labels with the most photos; ties go by name. 0: all.
         limit_per_class: keep N photos of each label in each given split, drawn with `seed`.
+        seed: seed of that draw.
+        only: keep these paths only, whatever they are; no other is read. None: all.
 
     Returns:
         Records with `sha256`; files that cannot be read stand in `unreadable` with the reason.
@@ -50,6 +53,8 @@ def scan(
         _keep_top(listing, top_classes)
     if limit_per_class:
         _limit(listing, limit_per_class, seed)
+    if only is not None:
+        listing.records = [record for record in listing.records if record.path in only]
     return _hashed(listing)
 
 

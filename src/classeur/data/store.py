@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -118,6 +119,21 @@ def cached_store(listing: Listing, geometry: Geometry) -> Store:
     if not store.is_whole:
         build_store(listing, geometry, store.path, reuse=True)
         _register_readable(store, listing)
+    return store
+
+
+def copy_cached(listing: Listing, geometry: Geometry, to: Path, add: Add) -> Store | None:
+    """Copy the store of these photos from the cache to `to`; None if it is not there.
+
+    Takes and raises what `build_store` does.
+    """
+    cached, store = _in_cache(listing, geometry), Store(to.resolve())
+    if not cached.is_whole:
+        return None
+    with staged(store.path) as folder:
+        for name in ("photos.npy", "facts.csv", "unreadable.csv", "store.json"):
+            shutil.copy2(cached.path / name, folder / name)
+        add(folder, cached.facts(listing))
     return store
 
 
