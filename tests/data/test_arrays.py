@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from classeur.data.arrays import FASHION_MNIST, ArrayReader, is_member
+from classeur.data.decode import decode
 from classeur.data.records import count_by
 from classeur.data.sources import list_photos
-from classeur.errors import DataError
+from classeur.errors import DataError, UnreadablePhotoError
 
 
 def idx(values):
@@ -310,6 +311,33 @@ class TestReader:
             with pytest.raises(DataError) as caught:
                 reader.read(path)
             assert str(caught.value) == f"{tmp_path}/a.npz has no photo {inside}."
+
+    @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+    def test_the_whole_array_tells_what_is_white(self, tmp_path, dtype):
+        """A photo without a bright pixel is a dark one, of either kind."""
+        unit = np.zeros((4, 2, 2), dtype)
+        unit[0], unit[1] = 1, 0.5
+        unit[2, 0, 0] = np.nan
+        unit[3, 0, 0] = np.inf
+        np.savez(tmp_path / "a.npz", unit=unit, wide=np.array([unit[0], 255 * unit[0]]))
+        np.save(tmp_path / "x.npy", unit[:2])
+        reader = ArrayReader(tmp_path)
+
+        def value(path):
+            photo = reader.read(path)
+            assert photo.dtype == np.uint8
+            return photo.max()
+
+        assert [value(f"a.npz#unit/{n}") for n in range(2)] == [255, 128]
+        assert [value(f"x.npy#{n}") for n in range(2)] == [255, 128]
+        assert [value(f"a.npz#wide/{n}") for n in range(2)] == [1, 255]
+        for row in (2, 3):
+            with pytest.raises(UnreadablePhotoError, match="expected 0 to 1 or 0 to 255"):
+                decode(reader.read(f"a.npz#unit/{row}"))
+
+    def test_empty_photos_stay_empty(self, tmp_path):
+        np.save(tmp_path / "x.npy", np.zeros((3, 0, 4)))
+        assert ArrayReader(tmp_path).read("x.npy#1").shape == (0, 4)
 
     def test_npy_files_are_not_read_into_memory(self, tmp_path):
         np.save(tmp_path / "x.npy", photos(3))

@@ -81,9 +81,14 @@ class ArrayReader:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._open: dict[str, NDArray[Any]] = {}
+        self._highest: dict[str, float] = {}
 
     def read(self, path: str) -> NDArray[Any]:
-        """Return one photo. Raises DataError if the array or the row is not there."""
+        """Return one photo, from 0 to 255 where the array holds fractions.
+
+        Raises:
+            DataError: if the array or the row is not there.
+        """
         file, _, inside = path.rpartition("#")
         key, _, row = inside.rpartition("/")
         name = f"{file}#{key}" if key else file
@@ -94,8 +99,23 @@ class ArrayReader:
             photo = np.asarray(self._open[name][int(row)])
         except (KeyError, IndexError) as error:
             raise DataError(f"{self._root / file} has no photo {inside}.") from error
+        if photo.dtype.kind == "f" and photo.size:
+            photo = self._eight_bit(name, photo)
         channels_first = photo.ndim == 3 and photo.shape[0] in (1, 3) and photo.shape[2] > 4
         return np.moveaxis(photo, 0, 2) if channels_first else photo
+
+    def _eight_bit(self, name: str, photo: NDArray[Any]) -> NDArray[Any]:
+        """Return a photo of floats as uint8; as it is if it has other pixels than its array may.
+
+        The whole array tells whether white is 1 or 255: a dark photo alone could be either.
+        """
+        if name not in self._highest:
+            array = self._open[name]
+            self._highest[name] = float(np.max(array, initial=0, where=np.isfinite(array)))
+        top = 1 if self._highest[name] <= 1 else 255
+        if not (photo.min() >= 0 and photo.max() <= top):  # also true for NaN
+            return photo  # which the decoder refuses, with the reason
+        return np.rint(photo.astype(np.float64) * (255 / top)).astype(np.uint8)
 
 
 def _arrays(files: list[Path], layout: str) -> Iterator[tuple[str, NDArray[Any]]]:
