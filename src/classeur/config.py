@@ -124,9 +124,9 @@ class PreprocessingConfig(Section):
     """How a photo becomes the pixels that the network sees."""
 
     size: int = 0
-    """Side of the square that the network sees, in pixels. 0: chosen from the photos."""
+    """Side of the square that the network sees, in pixels. 0: chosen from 200 of the photos."""
     color: str = "auto"
-    """`rgb`, `grey`, or `auto`: grey if every photo is."""
+    """`rgb`, `grey`, or `auto`: grey if every photo of a sample of 200 is."""
     resize: str = "squash"
     """`squash` to the square, `crop` the centre, or `pad` with black."""
 

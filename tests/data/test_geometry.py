@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from classeur.data.geometry import Geometry, suggest_geometry
+from classeur.data import geometry as room
+from classeur.data.geometry import SAMPLE, Geometry, suggest_geometry
 from classeur.data.scan import scan
 from classeur.errors import UnreadablePhotoError
 
@@ -136,6 +137,14 @@ class TestSuggestion:
         listing = scan(root)
         (root / "a" / "gone.png").unlink()
         assert suggest_geometry(listing) == Geometry(24, "grey")
+
+    @pytest.mark.parametrize(("photos", "looks"), [(200, 200), (201, 101), (399, 200), (1000, 200)])
+    def test_a_sample_decides(self, tmp_path, monkeypatch, photos, looks):
+        np.savez(tmp_path / "a.npz", x=np.zeros((photos, 8, 8)), y=np.arange(photos))
+        listing, seen = scan(tmp_path), []
+        monkeypatch.setattr(room, "peek", lambda photo: seen.append(photo) or (8, True))
+        suggest_geometry(listing)
+        assert len(seen) == looks <= SAMPLE
 
     def test_no_photo_at_all(self, tree):
         assert suggest_geometry(scan(tree("a/1.jpg", "b/1.jpg"))) == Geometry(150)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
 
@@ -15,6 +16,9 @@ from classeur.data.records import Listing
 from classeur.errors import UnreadablePhotoError
 
 Resize = Literal["squash", "crop", "pad"]
+
+SAMPLE = 200
+"""Photos that are looked at, at most, to choose what was left open."""
 
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -94,13 +98,13 @@ class Geometry:
 def suggest_geometry(
     listing: Listing, size: int = 0, color: str = "auto", resize: str = "squash"
 ) -> Geometry:
-    """Return a geometry, with what was left open chosen from the heads of up to 200 photos.
+    """Return a geometry, with what was left open chosen from the heads of at most 200 photos.
 
     Args:
         listing: the photos.
         size: side in pixels. 0: small photos (short side up to 64 pixels) keep their size, others
             become 150 pixels.
-        color: `rgb`, `grey`, or `auto`: grey if all of them are.
+        color: `rgb`, `grey`, or `auto`: grey if all of those are.
         resize: `squash`, `crop` or `pad`.
     """
     looks = _looks(listing) if size == 0 or color == "auto" else []
@@ -116,7 +120,7 @@ def suggest_geometry(
 def _looks(listing: Listing) -> list[tuple[int, bool]]:
     """Return (short side, whether grey) of evenly spread photos; reads heads, decodes nothing."""
     reader = PhotoReader(listing.root)
-    step = max(1, len(listing.records) // 200)
+    step = max(1, math.ceil(len(listing.records) / SAMPLE))
     looks = []
     for record in listing.records[::step]:
         try:
