@@ -143,7 +143,8 @@ def test_from_photos_to_answers(photos: Path, tmp_path: Path) -> None:
         classeur.evaluate(run.path, photos)
     with pytest.raises(DataError, match=r"20 of the 40 photos .* are not there"):
         classeur.evaluate(run.path)
-    assert len(read_json_lines(run.test_openings)) == 1
+    reasons = [line["reason"] for line in read_json_lines(run.test_openings)]
+    assert reasons == ["end of training", "evaluate on photos of the test split"]
 
 
 def test_answers_are_not_to_be_had_from_what_is_no_run(tmp_path: Path) -> None:

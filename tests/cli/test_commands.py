@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from classeur.data.manifest import read_manifest
 from classeur.run_folder import RunFolder, read_json_lines
 
 Command = Callable[..., Any]
@@ -217,11 +219,24 @@ def test_evaluate_other_photos_in_another_layout(
     shutil.copy(photos / "light" / "9.png", flat / "dark.1.png")  # a wrong label
     (flat / "light.7.jpg").touch()
     shown = classeur("evaluate", run.path, "--data", flat, "--json")
-    assert (shown.code, shown.err) == (0, "left out: light.7.jpg is empty (0 bytes)\n")
+    assert shown.code == 0
+    first, *known = shown.err.splitlines()
+    assert first == "left out: light.7.jpg is empty (0 bytes)"
+    # They are copies of the run's own photos, which the command says, and records.
+    manifest = read_manifest(run.manifest)
+    splits = {row.path: row.split for row in manifest.rows}
+    own = Counter(splits[f"light/{n}.png"] for n in (*range(6), 9)) + Counter(
+        [splits["dark/0.png"]]
+    )
+    assert sorted(known) == sorted(
+        f"{number} of these photos are in the {name} split of the run"
+        for name, number in own.items()
+    )
     figures = json.loads(shown.out)
     assert figures["confusion"] == [[1, 1], [0, 6]]
     assert figures["accuracy"]["value"] == 7 / 8
-    assert not run.test_openings.exists()
+    opened = [line["photos"] for line in read_json_lines(run.test_openings)]
+    assert opened == ([own["test"]] if own["test"] else [])
 
 
 def test_evaluate_classes_that_the_run_does_not_know(
@@ -240,7 +255,7 @@ def test_evaluate_classes_that_the_run_does_not_know(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--layout", "flat"], "--layout is that of --data; the run knows its own photos."),
+        (["--layout", "flat"], "--layout is for --data; the run knows its own photos."),
         (
             ["--data", ".", "--split", "val"],
             "--split is of the run's own photos; of --data, all are scored.",
@@ -259,8 +274,8 @@ def test_evaluate_ignores_no_option(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "give either PHOTOS or --resume RUN."),
-        (["photos", "--resume", "run"], "give either PHOTOS or --resume RUN."),
+        ([], "give either PHOTOS, --config TOML or --resume RUN."),
+        (["photos", "--resume", "run"], "give either PHOTOS, --config TOML or --resume RUN."),
         (
             [
                 "--resume",

@@ -52,7 +52,7 @@ def test_every_option_of_the_config_is_on_the_help_page(name: str) -> None:
             assert option.help
             assert option.help.replace(f" [default: {field.default}]", "").endswith(".")
     rest = {"inspect": {"as_json", "html"}, "prepare": {"to"}, "train": {"recipe", "to", "resume",
-            "seed"}, "study": {"rungs", "to", "seeds", "budget", "seed"}}  # fmt: skip
+            "seed", "config"}, "study": {"rungs", "to", "seeds", "budget", "seed"}}  # fmt: skip
     assert options.keys() == rest[name]
 
 

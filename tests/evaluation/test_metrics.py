@@ -162,3 +162,11 @@ def test_round_trip_through_json() -> None:
         found = measured(50, classes)
         assert Metrics.from_dict(json.loads(json.dumps(found.to_dict()))) == found
         assert set(found.to_dict()) == {f.name for f in dataclasses.fields(Metrics)}
+
+
+def test_equal_probabilities_give_no_label_a_better_rank_than_argmax_does():
+    labels = np.arange(10).repeat(3)
+    metrics = measure(labels, np.full((30, 10), 0.1), [str(i) for i in range(10)], resamples=10)
+    assert metrics.accuracy.value == pytest.approx(0.1)
+    assert metrics.top_k is not None
+    assert metrics.top_k.value == pytest.approx(0.5)

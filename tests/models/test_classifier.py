@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -268,7 +269,8 @@ def test_weights_replace_older_ones_in_one_piece(
         raise OSError("no space")
 
     monkeypatch.setattr("classeur.models.classifier.save_file", fail)
-    with pytest.raises(OSError, match="no space"):
+    message = f"cannot write {run.weights}: no space."
+    with pytest.raises(RunFolderError, match=re.escape(message)):
         classifier.save_weights(run)
     assert run.weights.read_bytes() == before
     assert sorted(p.name for p in run.path.iterdir()) == [

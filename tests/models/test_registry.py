@@ -8,7 +8,7 @@ from torch import nn
 from classeur.config import ModelConfig
 from classeur.errors import ModelError
 from classeur.models import registry
-from classeur.models.registry import create_model, describe_model, list_models, register
+from classeur.models.registry import create_model, list_models, options_of, register
 
 NAMES = "majority, dense, conv1, conv3, resnet-small"
 
@@ -24,10 +24,9 @@ def test_names_are_in_the_order_of_the_ladder() -> None:
     assert ", ".join(list_models()) == NAMES
 
 
-def test_a_description_is_one_sentence() -> None:
-    for name in list_models():
-        assert describe_model(name).endswith(".")
-        assert "\n" not in describe_model(name)
+def test_options_of_a_network() -> None:
+    assert options_of("conv3") == {"dropout", "spatial_dropout", "normalization"}
+    assert options_of("majority") == frozenset()
 
 
 @pytest.mark.usefixtures("own_entries")
@@ -42,7 +41,7 @@ def test_a_new_network_needs_a_name_and_a_builder() -> None:
         return nn.Sequential(nn.Flatten(), nn.Linear(shape[0] * shape[1] * shape[2], outputs))
 
     assert list_models()[-1] == "linear"
-    assert describe_model("linear") == "One layer."
+    assert options_of("linear") == {"dropout"}
     network = create_model(ModelConfig("linear", dropout=0.25), (1, 2, 2), 2)
     assert network[1].out_features == 1
 
@@ -68,7 +67,7 @@ def test_an_unknown_name() -> None:
     )
     assert message_of(ModelConfig("resnet_small")) == expected
     with pytest.raises(ModelError, match=r'unknown model "zzz"\. Expected one of'):
-        describe_model("zzz")
+        options_of("zzz")
 
 
 @pytest.mark.parametrize(

@@ -167,3 +167,24 @@ def test_the_folder_opens_elsewhere(study, tmp_path):
     for page in moved.rglob("*.html"):
         for link in re.findall(r'(?:href|src)="([^"#]+)', page.read_text()):
             assert link.startswith("data:") or (page.parent / link).exists(), (page.name, link)
+
+
+def test_an_option_of_a_network_holds_for_the_rungs_that_have_it(photos):
+    configs = module._configs(photos, ("majority", "dense", "conv3"), 1, 0, {"dropout": 0.3})
+    assert [c.model.dropout for c in configs] == [0.5, 0.3, 0.3]
+    with pytest.raises(ConfigError, match="none of the rungs has the option spatial_dropout"):
+        module._configs(photos, ("majority", "dense"), 1, 0, {"spatial_dropout": 0.3})
+
+
+def test_a_budget_and_a_limit_for_each_rung_contradict_each_other(photos, tmp_path):
+    with pytest.raises(ConfigError, match="give budget for the whole study or max_minutes for"):
+        run_study(photos, ("dense",), to=tmp_path, budget=60, max_minutes=5.0)
+
+
+@pytest.mark.slow
+def test_a_rung_may_be_added_and_the_others_stay(photos, cache, tmp_path):
+    run_study(photos, ("dense",), to=tmp_path / "binder", budget=2.0, **SMALL)
+    both = run_study(photos, ("majority", "dense"), to=tmp_path / "binder", budget=4.0, **SMALL)
+    assert {sheet.name for sheet in both.report.rungs} == {"majority", "dense"}
+    again = run_study(photos, ("majority",), to=tmp_path / "binder", **SMALL)
+    assert {sheet.name for sheet in again.report.rungs} == {"majority", "dense"}

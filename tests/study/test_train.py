@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
+import shutil
 import tomllib
 
 import numpy as np
@@ -10,10 +12,10 @@ from PIL import Image
 
 from classeur.config import RunConfig
 from classeur.data.manifest import Manifest, read_manifest
-from classeur.errors import DataError, EvaluationError, RunFolderError, TrainingError
+from classeur.errors import ConfigError, DataError, EvaluationError, RunFolderError, TrainingError
 from classeur.run_folder import RunFolder
 from classeur.study.score import evaluate
-from classeur.study.train import store_of, train
+from classeur.study.train import configure, reconfigure, store_of, train
 from classeur.training.session import training_data
 
 
@@ -119,3 +121,46 @@ def test_photos_that_changed_are_named(photos, cache, tmp_path):
             evaluate(run.path)
     finally:
         target.write_bytes(before)
+
+
+def test_a_recipe_refuses_an_option_of_another_network_at_once(photos):
+    with pytest.raises(ConfigError) as caught:
+        configure("dense", photos, spatial_dropout=0.2)
+    assert caught.value.problems == ["dense has no option spatial_dropout."]
+
+
+def test_a_config_repeats_a_run_but_for_what_is_changed(dense, photos, tmp_path):
+    config = reconfigure(dense.config, seed=4)
+    assert config == dataclasses.replace(RunConfig.from_toml(dense.config), seed=4)
+    assert reconfigure(dense.config, tmp_path).data.photos == str(tmp_path)
+    nowhere = tmp_path / "config.toml"
+    nowhere.write_text("[training]\nepochs = 3\n")
+    with pytest.raises(ConfigError, match=re.escape("names no photos. Give them beside --config.")):
+        reconfigure(nowhere)
+
+
+def test_a_manifest_is_found_from_elsewhere(photos, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert configure("dense", photos, manifest="m.csv").data.manifest == str(tmp_path / "m.csv")
+
+
+def test_evaluate_refuses_an_unfinished_run_and_an_unknown_split(dense, tmp_path):
+    with pytest.raises(
+        EvaluationError, match=re.escape('unknown split "tset". Did you mean "test"?')
+    ):
+        evaluate(dense.path, split="tset")
+    copy = RunFolder(shutil.copytree(dense.path, tmp_path / "copy"))
+    copy.training.unlink()
+    with pytest.raises(
+        RunFolderError, match=re.escape("is an unfinished run: it has no training.json yet")
+    ):
+        evaluate(copy.path)
+
+
+def test_photos_of_the_run_itself_are_counted(dense, photos, cache, tmp_path):
+    copy = RunFolder(shutil.copytree(dense.path, tmp_path / "copy"))
+    score = evaluate(copy.path, photos)
+    assert score.known == {"train": 36, "val": 12, "test": 12}
+    assert score.openings == len(copy.test_openings.read_text().splitlines())
+    line = json.loads(copy.test_openings.read_text().splitlines()[-1])
+    assert (line["reason"], line["photos"]) == ("evaluate on photos of the test split", 12)

@@ -80,3 +80,15 @@ def test_a_state_cannot_run_code(tmp_path):
     with pytest.raises(RunFolderError, match="cannot be resumed from"):
         load_state(run, *network_and_optimizer())
     assert not marker.exists()
+
+
+def test_a_full_disk_says_how_to_go_on(tmp_path, monkeypatch):
+    def save(state, path):
+        raise RuntimeError("[enforce fail] PytorchStreamWriter failed writing file data/0")
+
+    monkeypatch.setattr(torch, "save", save)
+    run = RunFolder(tmp_path)
+    message = f'Is the disk full? Free some space and go on with --resume "{run.path}".'
+    with pytest.raises(RunFolderError, match=re.escape(message)):
+        save_state(run, *network_and_optimizer(), Progress())
+    assert not any(tmp_path.iterdir())

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from classeur.config import override
-from classeur.errors import DivergedError
+from classeur.errors import DivergedError, TrainingError
 from classeur.run_folder import RunFolder
 from classeur.training import loop
 from classeur.training.history import read_history
@@ -175,3 +175,23 @@ def test_validation_photos_are_never_trained_on(config, train, data, tmp_path, m
     monkeypatch.setattr(loop, "train_step", watched)
     train(override(config, {"epochs": 1}), tmp_path / "run")
     assert sorted(rows) == data.train.tolist()
+
+
+def test_memory_that_runs_out_is_explained(config, train, tmp_path, monkeypatch):
+    def step(trainer, *rest):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 TB")
+
+    monkeypatch.setattr(loop, "train_step", step)
+    message = (
+        "conv1 needs more memory than there is, with batches of 8 photos of 0 pixels. Choose a "
+        "smaller --batch-size or --size."
+    )
+    with pytest.raises(TrainingError, match=re.escape(message)):
+        train(config, tmp_path / "run")
+
+
+def test_a_schedule_ends_within_the_time_budget(config, train, tmp_path):
+    config = override(config, {"schedule": "cosine", "max_minutes": 0.02, "epochs": 10_000})
+    _, progress = train(config, tmp_path / "run")
+    assert progress.stopped == "the time budget of 0.02 minutes was spent"
+    assert progress.history[-1].learning_rate < 0.3 * progress.history[0].learning_rate

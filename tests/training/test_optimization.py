@@ -19,7 +19,7 @@ from classeur.training.optimization import (
 def test_schedules():
     def rates(schedule):
         config = TrainingConfig(schedule=schedule, learning_rate=1.0)
-        return [learning_rate_at(config, step, 100) for step in range(101)]
+        return [learning_rate_at(config, step / 100) for step in range(101)]
 
     assert rates("constant") == [1.0] * 101
     cosine = rates("cosine")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
+from classeur.cli.options import comma_list
 from classeur.config import LAYOUTS
 
 
@@ -14,18 +16,23 @@ from classeur.config import LAYOUTS
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), help="Other labelled photos.")
 @click.option("--layout", type=click.Choice(LAYOUTS), help="Of --data. [default: auto]")
+@click.option("--label-from", metavar="REGEX", help="Of --data: the label in each file name.")
+@click.option("--classes", type=comma_list, metavar="A,B,…", help="Of --data: these labels only.")
 @click.option(
     "--split",
     type=click.Choice(["train", "val", "test"]),
     help="Of the run's own photos. Reading the test split is recorded. [default: test]",
 )
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, mps or auto.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def command(
-    run: Path, data: Path | None, layout: str | None, split: str | None, as_json: bool
+    run: Path, data: Path | None, split: str | None, device: str, as_json: bool, **options: Any
 ) -> None:
     """Score a run again, on its own photos or on others."""
-    if data is None and layout is not None:
-        raise click.UsageError("--layout is that of --data; the run knows its own photos.")
+    given = {name: value for name, value in options.items() if value}
+    if data is None and given:
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise click.UsageError(f"{named} is for --data; the run knows its own photos.")
     if data is not None and split is not None:
         raise click.UsageError("--split is of the run's own photos; of --data, all are scored.")
     from classeur.cli.show import show_metrics
@@ -33,9 +40,11 @@ def command(
     from classeur.study.score import evaluate
 
     show_log()
-    score = evaluate(run, data, split=split or "test", layout=layout or "auto")
+    score = evaluate(run, data, split=split or "test", device=device, **given)
     for item in score.unreadable:
         click.echo(f"left out: {item.path} {item.reason}", err=True)
+    for name, number in score.known.items():
+        click.echo(f"{number:,} of these photos are in the {name} split of the run", err=True)
     if score.openings > 1:
         click.echo(f"the test split of this run has been read {score.openings} times", err=True)
     shown = score.metrics.to_dict()

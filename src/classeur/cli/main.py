@@ -11,8 +11,8 @@ import sys
 import click
 
 from classeur import __version__
-from classeur.cli.exit_codes import BUG, FAILED, INTERRUPTED
 from classeur.errors import ClasseurError
+from classeur.exit_codes import BUG, FAILED, INTERRUPTED
 
 _COMMANDS = {
     "inspect": "What is in a folder of photos: classes, sizes, duplicates, unreadable files.",
@@ -57,12 +57,14 @@ class _Commands(click.Group):
 @click.version_option(__version__, "-V", "--version", message="classeur %(version)s")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.option("-q", "--quiet", is_flag=True, help="Show results and errors only.")
-def classeur(debug: bool, quiet: bool) -> None:  # noqa: ARG001
+def classeur(debug: bool, quiet: bool) -> None:
     """A folder of photos in, a binder out.
 
     Compares the standard ways of classifying photos on one and the same split.
     Start with:  classeur study PHOTOS
     """
+    if debug:
+        os.environ["CLASSEUR_DEBUG"] = "1"
     if quiet:
         os.environ["TQDM_DISABLE"] = "1"
         os.environ["CLASSEUR_QUIET"] = "1"

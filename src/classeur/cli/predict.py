@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from classeur.cli.exit_codes import UNREADABLE
+from classeur.exit_codes import UNREADABLE
 
 _SHOWN = 24
 

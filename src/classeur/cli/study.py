@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from classeur.cli.exit_codes import FAILED, INTERRUPTED
 from classeur.cli.options import ALL, COMMA_LIST, comma_list, config_options
+from classeur.exit_codes import FAILED, INTERRUPTED
+from classeur.training.recipes import DEFAULT_RUNGS
 
 
 @click.command()
@@ -17,7 +18,7 @@ from classeur.cli.options import ALL, COMMA_LIST, comma_list, config_options
     "--rungs",
     type=comma_list,
     metavar=COMMA_LIST,
-    default="majority,dense,conv3,conv3-augmented,resnet-small",
+    default=",".join(DEFAULT_RUNGS),
     show_default=True,
     help="Recipes to compare; see: classeur recipes.",
 )

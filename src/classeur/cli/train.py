@@ -7,14 +7,20 @@ from typing import Any
 
 import click
 
-from classeur.cli.exit_codes import INTERRUPTED
 from classeur.cli.options import ALL, config_options
+from classeur.exit_codes import INTERRUPTED
 
 DEFAULT_RECIPE = "conv3"
 
 
 @click.command()
 @click.argument("photos", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="TOML",
+    help="As another run's config.toml.",
+)
 @click.option("--recipe", help=f"See: classeur recipes. [default: {DEFAULT_RECIPE}]")
 @click.option(
     "--to", type=click.Path(path_type=Path), help="The run folder to make. [default: runs/RECIPE]"
@@ -25,11 +31,17 @@ DEFAULT_RECIPE = "conv3"
 @click.option("--seed", type=int, metavar="N", help="Of weights, order, augmentation, dropout.")
 @config_options(ALL)
 def command(
-    photos: Path | None, recipe: str | None, to: Path | None, resume: Path | None, **options: Any
-) -> None:
-    """Train one recipe on a folder of photos, score it, and write its report."""
-    if (photos is None) == (resume is None):
-        raise click.UsageError("give either PHOTOS or --resume RUN.")
+    photos: Path | None, config: Path | None, recipe: str | None, to: Path | None,
+    resume: Path | None, **options: Any,
+) -> None:  # fmt: skip
+    """Train one recipe on a folder of photos, score it, and write its report.
+
+    With --config the run repeats another one, but for the options that are given.
+    """
+    if (photos is None and config is None) == (resume is None):
+        raise click.UsageError("give either PHOTOS, --config TOML or --resume RUN.")
+    if config is not None and recipe is not None:
+        raise click.UsageError("give either --recipe or --config: a config names its own.")
     given = {"recipe": recipe, "to": to, **options}
     changed = [f"--{k.replace('_', '-')}" for k, v in given.items() if v is not None]
     if resume is not None and changed:
@@ -37,14 +49,21 @@ def command(
     from classeur.cli.show import show_metrics
     from classeur.evaluation.evaluate import read_metrics
     from classeur.study.log import show_log
-    from classeur.study.train import free_run_folder, train
+    from classeur.study.train import configure, free_run_folder, reconfigure, train_config
     from classeur.study.train import resume as resume_run
 
     show_log()
-    recipe = recipe or DEFAULT_RECIPE
-    folder = resume or to or free_run_folder(recipe)
+    if resume is None:
+        asked = (
+            reconfigure(config, photos, **options)
+            if config is not None
+            else configure(recipe or DEFAULT_RECIPE, photos or "", **options)
+        )
+        folder = to or free_run_folder(asked.recipe)
+    else:
+        folder = resume
     try:
-        run = resume_run(folder) if photos is None else train(photos, recipe, to=folder, **options)
+        run = resume_run(folder) if resume is not None else train_config(asked, to=folder)
     except KeyboardInterrupt:
         begun = (folder / "config.toml").is_file()
         hint = f'; go on with: classeur train --resume "{folder}"' if begun else ""

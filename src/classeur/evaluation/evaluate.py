@@ -27,6 +27,9 @@ from classeur.run_folder import (
 
 METRICS_VERSION = 1
 
+BATCH_SIZE = 64
+"""Photos for each pass through the network, where nothing else is asked for."""
+
 
 @dataclass(frozen=True)
 class RunMetrics:
@@ -77,6 +80,7 @@ def evaluate_run(
     *,
     reason: str,
     device: torch.device | None = None,
+    batch_size: int = BATCH_SIZE,
 ) -> RunMetrics:
     """Score a run on its own splits; write predictions.parquet and metrics.json.
 
@@ -88,14 +92,17 @@ def evaluate_run(
         manifest: the run's own.
         reason: why the test split is opened.
         device: where to compute; None: the CPU.
+        batch_size: photos for each pass through the network.
     """
     classifier = Classifier.load(run, device)
     record_opening(run, reason, len(manifest.indices("test")))
-    scored = predict_rows(classifier, photos, manifest, _rows(manifest, ("val", "test")))
+    scored = predict_rows(
+        classifier, photos, manifest, _rows(manifest, ("val", "test")), batch_size
+    )
     scored.write(run.predictions)
     train = manifest.indices("train")
     step = math.ceil(len(train) / max(1, len(manifest.indices("val"))))
-    seen = predict_rows(classifier, photos, manifest, train[::step])
+    seen = predict_rows(classifier, photos, manifest, train[::step], batch_size)
     by_split = {"train": seen, "val": scored.of_split("val"), "test": scored.of_split("test")}
     result = RunMetrics(
         classifier.class_names,
@@ -118,10 +125,11 @@ def predict_rows(
     photos: NDArray[np.uint8],
     manifest: Manifest,
     rows: NDArray[np.int64],
+    batch_size: int = BATCH_SIZE,
 ) -> Predictions:
     """Return the predictions for rows of a manifest."""
     index = {name: i for i, name in enumerate(classifier.class_names)}
-    logits = torch.cat(list(logits_of(classifier, photos, rows)))
+    logits = torch.cat(list(logits_of(classifier, photos, rows, batch_size)))
     return Predictions(
         [manifest.rows[i].path for i in rows],
         [manifest.rows[i].split for i in rows],

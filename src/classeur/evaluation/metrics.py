@@ -181,9 +181,11 @@ def _k_for(classes: int) -> int:
 
 
 def _rank(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many classes are more probable than the label, (N,)."""
-    of_label = probabilities[np.arange(len(labels)), labels]
-    return np.asarray((probabilities > of_label[:, None]).sum(axis=1))
+    """How many classes come before the label, (N,); of equals the first, as with argmax."""
+    of_label = probabilities[np.arange(len(labels)), labels][:, None]
+    earlier = np.arange(probabilities.shape[1]) < labels[:, None]
+    before = (probabilities > of_label) | ((probabilities == of_label) & earlier)
+    return np.asarray(before.sum(axis=1))
 
 
 def _figure(value: float, draws: NDArray[np.float64]) -> Figure:

@@ -83,10 +83,13 @@ class Classifier:
         write_json(run.model, facts)
 
     def save_weights(self, run: RunFolder) -> None:
-        """Write model.safetensors, in one piece."""
+        """Write model.safetensors, in one piece. Raises RunFolderError if the disk refuses."""
         state = {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
-        with replacing(run.weights) as temporary:
-            save_file(state, temporary)
+        try:
+            with replacing(run.weights) as temporary:
+                save_file(state, temporary)
+        except (OSError, SafetensorError) as error:
+            raise RunFolderError(f"cannot write {run.weights}: {error}.") from error
 
     @classmethod
     def load(cls, run: RunFolder, device: torch.device | None = None) -> Classifier:
@@ -130,7 +133,7 @@ def logits_of(
     classifier: Classifier,
     photos: NDArray[np.uint8],
     indices: NDArray[np.int64],
-    batch_size: int = 128,
+    batch_size: int,
 ) -> Iterator[torch.Tensor]:
     """Yield the logits of the indexed photos, batch by batch, on the CPU."""
     for start in range(0, len(indices), batch_size):
@@ -141,7 +144,7 @@ def to_device(pixels: NDArray[Any], device: torch.device) -> torch.Tensor:
     """Copy an array to the device."""
     # torch wants memory that it may write, which a decoded photo or a memory map is not
     own = np.require(pixels, requirements=["C", "W"])
-    return torch.from_numpy(own).to(device, non_blocking=True)
+    return torch.from_numpy(own).to(device)
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -25,8 +25,6 @@ class Entry:
     build: Builder
     options: frozenset[str]
     """The fields of ModelConfig that the network uses."""
-    description: str
-    """First line of the builder's docstring."""
 
 
 _ENTRIES: dict[str, Entry] = {}
@@ -48,8 +46,7 @@ def register(name: str, *options: str) -> Callable[[AnyBuilder], AnyBuilder]:
             raise ModelError(
                 f'a network named "{name}" is registered already; choose another name.'
             )
-        description = (build.__doc__ or "").strip().partition("\n")[0]
-        _ENTRIES[name] = Entry(name, build, frozenset(options), description)
+        _ENTRIES[name] = Entry(name, build, frozenset(options))
         return build
 
     return add
@@ -61,9 +58,24 @@ def list_models() -> list[str]:
     return list(_ENTRIES)
 
 
-def describe_model(name: str) -> str:
-    """Return what a network is, in one line."""
-    return _entry(name).description
+def options_of(name: str) -> frozenset[str]:
+    """Return the fields of ModelConfig that a network uses. Raises ModelError if unknown."""
+    return _entry(name).options
+
+
+def unsupported_options(config: ModelConfig) -> list[str]:
+    """Return the options that were changed from their defaults but that the network has not.
+
+    Raises:
+        ModelError: if the name is unknown.
+    """
+    entry = _entry(config.name)
+    return [
+        field.name
+        for field in dataclasses.fields(ModelConfig)
+        if field.name not in ("name", *entry.options)
+        and getattr(config, field.name) != field.default
+    ]
 
 
 def output_units(num_classes: int) -> int:
@@ -89,13 +101,11 @@ def create_model(config: ModelConfig, shape: Shape, num_classes: int) -> nn.Modu
     if num_classes < 2:
         raise ModelError(f"a classifier needs at least two classes, received {num_classes}.")
     entry = _entry(config.name)
-    for field in dataclasses.fields(ModelConfig):
-        changed = getattr(config, field.name) != field.default
-        if field.name != "name" and changed and field.name not in entry.options:
-            raise ModelError(
-                f"{config.name} has no option {field.name}. "
-                f"It has: {', '.join(sorted(entry.options)) or 'none'}."
-            )
+    for option in unsupported_options(config):
+        raise ModelError(
+            f"{config.name} has no option {option}. "
+            f"It has: {', '.join(sorted(entry.options)) or 'none'}."
+        )
     return entry.build(shape, output_units(num_classes), config)
 
 

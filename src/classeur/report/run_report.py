@@ -16,7 +16,7 @@ from classeur.models.classifier import Classifier
 from classeur.models.summary import Layer, summarize
 from classeur.report.photos import Album, PhotoCard
 from classeur.report.words import describe_fit, describe_split
-from classeur.run_folder import RunFolder, read_json, read_json_lines
+from classeur.run_folder import RunFolder, printable, read_json, read_json_lines
 from classeur.training.history import EpochRow, read_history
 from classeur.training.recipes import RECIPES
 
@@ -101,14 +101,17 @@ class _Pictures:
     def __init__(self, root: Path, store: Store | None) -> None:
         self._album = Album(root)
         self._store = store
-        self._rows = {path: i for i, path in enumerate(store.paths())} if store else {}
+        # Predictions hold paths as printable text; the disk wants them as they are.
+        self._rows = {printable(path): i for i, path in enumerate(store.paths())} if store else {}
+        self._paths = store.paths() if store else []
 
     def card(self, predictions: Predictions, row: int) -> PhotoCard:
-        path = predictions.paths[row]
-        prepared = None
+        path, prepared = predictions.paths[row], None
+        at = path
         if self._store is not None and path in self._rows:
+            at = self._paths[self._rows[path]]
             prepared = np.asarray(self._store.photos[self._rows[path]])
-        source, pixelated = self._album.thumbnail(path, prepared)
+        source, pixelated = self._album.thumbnail(at, prepared)
         label = int(predictions.labels[row])
         return PhotoCard(
             source,

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 
 from classeur.config import RunConfig
@@ -18,15 +20,17 @@ from classeur.data.manifest import read_manifest
 from classeur.data.store import Store
 from classeur.errors import ClasseurError
 from classeur.evaluation.evaluate import evaluate_run
+from classeur.exit_codes import FAILED, INTERRUPTED
 from classeur.models.device import choose_device
 from classeur.report.run_report import write_run_report
 from classeur.run_folder import RunFolder, write_json
 from classeur.study.log import show_log
 from classeur.training.session import train_run
 
-INTERRUPTED = 130
-FAILED = 1
 _PR_SET_PDEATHSIG = 1
+
+DEBUG = "CLASSEUR_DEBUG"
+"""Environment variable that makes a rung show the traceback of a bug."""
 
 
 def run_rung(run: RunFolder, store: Store, root: Path) -> None:
@@ -41,9 +45,17 @@ def run_rung(run: RunFolder, store: Store, root: Path) -> None:
         if not run.is_trained:
             train_run(run, store)
         if not run.metrics.is_file():
-            device = choose_device(RunConfig.from_toml(run.config).training.device)
+            config = RunConfig.from_toml(run.config)
+            device = choose_device(config.training.device)
             manifest = read_manifest(run.manifest)
-            evaluate_run(run, store.photos, manifest, reason="end of training", device=device)
+            evaluate_run(
+                run,
+                store.photos,
+                manifest,
+                reason="end of training",
+                device=device,
+                batch_size=config.training.batch_size,
+            )
         write_run_report(run, root, store)
 
 
@@ -63,11 +75,19 @@ def main(arguments: list[str]) -> int:
         run_rung(run, store, root)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except (ClasseurError, OSError, MemoryError, RuntimeError) as error:
-        # RuntimeError is how torch reports memory that a device does not have.
-        write_json(failure_file(run), {"error": str(error) or type(error).__name__})
-        return FAILED
+    except ClasseurError as error:
+        return _failed(run, str(error))
+    except Exception as error:  # the edge of the process: the study reports it and goes on
+        if os.environ.get(DEBUG):
+            traceback.print_exc()
+        return _failed(run, f"this is a bug in Classeur: {type(error).__name__}: {error}")
     return 0
+
+
+def _failed(run: RunFolder, reason: str) -> int:
+    with contextlib.suppress(OSError):  # on a full disk the exit code has to do
+        write_json(failure_file(run), {"error": reason})
+    return FAILED
 
 
 def _end_with_parent() -> None:

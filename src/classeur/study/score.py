@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from classeur.data.manifest import read_manifest
 from classeur.data.reader import PhotoReader
-from classeur.data.records import SPLITS, Unreadable
+from classeur.data.records import SPLITS, Listing, Unreadable
 from classeur.data.scan import scan
 from classeur.errors import EvaluationError, did_you_mean, unknown
 from classeur.evaluation.evaluate import measure_predictions, predict_rows, record_opening
@@ -19,6 +21,7 @@ from classeur.evaluation.metrics import Metrics
 from classeur.evaluation.predictions import Predictions
 from classeur.inference.predictor import Predictor
 from classeur.models.classifier import Classifier
+from classeur.models.device import choose_device
 from classeur.run_folder import RunFolder
 from classeur.study.train import store_of
 
@@ -32,11 +35,18 @@ class Score:
     unreadable: list[Unreadable]
     """Files left out of every figure, and why."""
     openings: int = 0
-    """How often the run's test split has been read, this time included; 0 for other photos."""
+    """How often the run's test split has been read, this time included; 0 if it was not."""
+    known: dict[str, int] = field(default_factory=dict)
+    """Of other photos: how many are the run's own, by the split they are in there."""
 
 
 def evaluate(
-    run: Path | str, data: Path | str | None = None, *, split: str = "test", layout: str = "auto"
+    run: Path | str,
+    data: Path | str | None = None,
+    *,
+    split: str = "test",
+    device: str = "cpu",
+    **options: Any,
 ) -> Score:
     """Score a run.
 
@@ -44,7 +54,8 @@ def evaluate(
         run: a finished run.
         data: labelled photos in any layout. None: the run's own, in `split`.
         split: `train`, `val` or `test`. Reading the test split is recorded in the run.
-        layout: of `data`, as for `scan`.
+        device: `cpu`, `cuda`, `mps` or `auto`.
+        options: how to read `data`, as for `scan`: `layout`, `label_from`, `classes`, ….
 
     Raises:
         EvaluationError: if the split is unknown, or the photos have classes the run does not know.
@@ -56,8 +67,8 @@ def evaluate(
     if split not in SPLITS:
         raise EvaluationError(unknown("split", split, SPLITS))
     if data is not None:
-        return _evaluate_on(folder, data, layout)
-    classifier = Classifier.load(folder)
+        return _evaluate_on(folder, scan(data, **options), device)
+    classifier = Classifier.load(folder, choose_device(device))
     store, _ = store_of(folder)
     manifest = read_manifest(folder.manifest)
     rows = manifest.indices(split)
@@ -66,10 +77,13 @@ def evaluate(
     return Score(measure_predictions(predictions), predictions, [], openings)
 
 
-def _evaluate_on(run: RunFolder, data: Path | str, layout: str) -> Score:
-    predictor = Predictor.load(run.path)
-    listing = scan(data, layout=layout)
+def _evaluate_on(run: RunFolder, listing: Listing, device: str) -> Score:
+    predictor = Predictor.load(run.path, device)
     _check_classes(listing.labels(), predictor.class_names)
+    known = _known(run, listing)
+    openings = 0
+    if known.get("test"):
+        openings = record_opening(run, "evaluate on photos of the test split", known["test"])
     reader = PhotoReader(listing.root)
     contents = (functools.partial(reader.read, record.path) for record in listing.records)
     records, rows, unreadable = [], [], list(listing.unreadable)
@@ -80,7 +94,7 @@ def _evaluate_on(run: RunFolder, data: Path | str, layout: str) -> Score:
             records.append(record)
             rows.append(row)
     if not records:
-        raise EvaluationError(f"none of the photos at {data} can be read.")
+        raise EvaluationError(f"none of the photos at {listing.root} can be read.")
     index = {name: i for i, name in enumerate(predictor.class_names)}
     predictions = Predictions(
         [record.path for record in records],
@@ -89,7 +103,13 @@ def _evaluate_on(run: RunFolder, data: Path | str, layout: str) -> Score:
         np.stack(rows),
         predictor.class_names,
     )
-    return Score(measure_predictions(predictions), predictions, unreadable)
+    return Score(measure_predictions(predictions), predictions, unreadable, openings, known)
+
+
+def _known(run: RunFolder, listing: Listing) -> dict[str, int]:
+    """Count the photos that the run has seen before, byte for byte, by their split there."""
+    splits = {row.sha256: row.split for row in read_manifest(run.manifest).rows}
+    return dict(Counter(splits[r.sha256] for r in listing.records if r.sha256 in splits))
 
 
 def _check_classes(labels: Sequence[str], class_names: Sequence[str]) -> None:

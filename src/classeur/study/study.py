@@ -13,20 +13,23 @@ from typing import Any
 
 import tomli_w
 
-from classeur.config import RunConfig
+from classeur.config import ModelConfig, RunConfig
 from classeur.data.manifest import read_manifest
 from classeur.errors import ConfigError, StudyError
+from classeur.exit_codes import INTERRUPTED
+from classeur.models.registry import options_of
 from classeur.report.binder import build_study_report, write_study_report
 from classeur.report.study_report import StudyReport
 from classeur.run_folder import RunFolder, read_json, write_json, write_text
 from classeur.study.material import Material, gather
-from classeur.study.rung import INTERRUPTED, failure_file
+from classeur.study.rung import failure_file
 from classeur.study.train import configure, settled
+from classeur.training.recipes import DEFAULT_RUNGS, RECIPES
 from classeur.training.session import begin_run
 
 log = logging.getLogger(__name__)
 
-DEFAULT_RUNGS = ("majority", "dense", "conv3", "conv3-augmented", "resnet-small")
+_MODEL_OPTIONS = {field.name for field in dataclasses.fields(ModelConfig)} - {"name"}
 
 
 @dataclass(frozen=True)
@@ -72,11 +75,12 @@ def run_study(
 
     Args:
         photos: a folder of photos, or a CSV, NPZ, NPY or IDX file.
-        rungs: recipe names, in any order.
+        rungs: recipe names, in any order. Rungs of earlier calls stay in the binder.
         to: the study's folder.
         seeds: trainings of each rung, with the seeds 0, 1, ….
         budget: minutes of training for the whole study, shared out evenly. 0: no limit.
-        options: any option of `classeur.config` by its name, for all rungs: `epochs=10`, ….
+        options: any option of `classeur.config` by its name, for all rungs that have it:
+            `epochs=10`, ….
 
     Raises:
         ConfigError: naming every option that is wrong.
@@ -85,8 +89,7 @@ def run_study(
     """
     configs = _configs(photos, rungs, seeds, budget, options)
     folder = Path(to)
-    first = configs[0]
-    material = gather(first.data, first.preprocessing)
+    material = gather(configs[0].data, configs[0].preprocessing)
     planned = [
         PlannedRun(
             config.recipe, RunFolder(folder / _name(config, seeds)), settled(config, material)
@@ -95,10 +98,7 @@ def run_study(
     ]
     _begin(folder, material, planned)
     failed = _run_all(planned, material)
-    finished: dict[str, list[RunFolder]] = {}
-    for item in planned:
-        if item.run.is_finished:
-            finished.setdefault(item.rung, []).append(item.run)
+    finished = _finished(folder)
     if not finished:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
         raise StudyError(f"no rung finished. {reasons}")
@@ -114,6 +114,16 @@ def run_study(
     )
     write_study_report(report, folder)
     return Study(folder, report)
+
+
+def _finished(folder: Path) -> dict[str, list[RunFolder]]:
+    """Return recipe -> finished runs in the folder, those of earlier calls included."""
+    finished: dict[str, list[RunFolder]] = {}
+    for path in sorted(folder.iterdir()):
+        run = RunFolder(path)
+        if run.is_finished:
+            finished.setdefault(RunConfig.from_toml(run.config).recipe, []).append(run)
+    return finished
 
 
 def _configs(
@@ -132,20 +142,34 @@ def _configs(
         problems.append(f"rungs names {', '.join(twice)} twice.")
     training = sum(name != "majority" for name in rungs) * seeds
     if budget > 0 and training:
+        if options.get("max_minutes"):
+            problems.append("give budget for the whole study or max_minutes for each rung.")
         options = {**options, "max_minutes": budget / training}
+    unused = {name for name in _MODEL_OPTIONS if options.get(name) is not None}
     configs = []
     for rung in rungs:
+        own = {k: v for k, v in options.items() if k not in _not_for(rung)}
+        unused -= own.keys()
         for seed in range(max(1, seeds)):
             try:
-                own = {k: v for k, v in options.items() if rung != "majority" or k != "epochs"}
                 configs.append(
                     configure(rung, photos, **{**own, "seed": own.get("seed", 0) + seed})
                 )
             except ConfigError as error:
                 problems += [p for p in error.problems if p not in problems]
+    problems += [f"none of the rungs has the option {name}." for name in sorted(unused)]
     if problems:
         raise ConfigError(problems)
     return configs
+
+
+def _not_for(rung: str) -> set[str]:
+    """Return the options that hold for other rungs of a study, not for this one."""
+    recipe = RECIPES.get(rung)
+    if recipe is None:
+        return set()
+    skipped = _MODEL_OPTIONS - options_of(recipe.model.name)
+    return skipped | {"epochs"} if rung == "majority" else skipped
 
 
 def _begin(folder: Path, material: Material, planned: Sequence[PlannedRun]) -> None:
@@ -167,7 +191,7 @@ def _begin(folder: Path, material: Material, planned: Sequence[PlannedRun]) -> N
     write_json(folder / "inspection.json", material.inspection.to_dict())
     first = planned[0].config
     shared = {
-        "rungs": sorted({item.rung for item in planned}),
+        "rungs": list(dict.fromkeys(item.rung for item in planned)),
         "seeds": sorted({item.config.seed for item in planned}),
         "data": dataclasses.asdict(first.data),
         "preprocessing": dataclasses.asdict(first.preprocessing),
@@ -193,7 +217,8 @@ def _differences(before: RunConfig, now: RunConfig) -> Iterator[tuple[str, str, 
     old, new = dataclasses.asdict(before), dataclasses.asdict(now)
     for section in ("preprocessing", "model", "augmentation", "training"):
         for name, value in old[section].items():
-            if value != new[section][name]:
+            # A rung that is added later changes every rung's share of the budget.
+            if name != "max_minutes" and value != new[section][name]:
                 yield section, name, value, new[section][name]
     if before.seed != now.seed:
         yield "run", "seed", before.seed, now.seed

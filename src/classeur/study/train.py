@@ -11,7 +11,8 @@ from classeur.config import DataConfig, RunConfig, override
 from classeur.data.geometry import suggest_geometry
 from classeur.data.prepare import scan_as
 from classeur.data.store import Store, cached_store
-from classeur.errors import RunFolderError
+from classeur.errors import ConfigError, RunFolderError
+from classeur.models.registry import unsupported_options
 from classeur.run_folder import RunFolder
 from classeur.study.material import Material, gather
 from classeur.study.rung import run_rung
@@ -26,6 +27,8 @@ def configure(recipe: str, photos: Path | str, **options: Any) -> RunConfig:
         ConfigError: with every unknown recipe or option and every impossible value.
     """
     chosen = get_recipe(recipe)
+    if options.get("manifest"):
+        options["manifest"] = str(Path(options["manifest"]).expanduser().absolute())
     config = RunConfig(
         recipe=recipe,
         data=DataConfig(photos=str(Path(photos).expanduser().absolute())),
@@ -34,7 +37,24 @@ def configure(recipe: str, photos: Path | str, **options: Any) -> RunConfig:
         training=chosen.training,
     )
     changed: RunConfig = override(config, options)
+    unsupported = unsupported_options(changed.model)
+    if unsupported:
+        raise ConfigError([f"{recipe} has no option {name}." for name in unsupported])
     return changed
+
+
+def reconfigure(path: Path | str, photos: Path | str | None = None, **options: Any) -> RunConfig:
+    """Return the config in a TOML file, on other photos or with other options if any are given.
+
+    Raises:
+        ConfigError: if the file cannot be read, or names an option that is wrong.
+    """
+    if photos is not None:
+        options["photos"] = str(Path(photos).expanduser().absolute())
+    config: RunConfig = override(RunConfig.from_toml(Path(path)), options)
+    if not config.data.photos:
+        raise ConfigError([f"{path} names no photos. Give them beside --config."])
+    return config
 
 
 def train(
@@ -56,8 +76,23 @@ def train(
         DataError: if the photos cannot be found, read or split.
         RunFolderError: if `to` holds a run already.
     """
-    config = configure(recipe, photos, **options)
-    run = RunFolder(Path(to) if to is not None else free_run_folder(recipe))
+    return train_config(configure(recipe, photos, **options), to=to)
+
+
+def train_config(config: RunConfig, *, to: Path | str | None = None) -> RunFolder:
+    """Train what a config says, for example the config.toml of another run.
+
+    Args:
+        config: complete; `RunConfig.from_toml(path)` reads one.
+        to: the run folder to make. None: `runs/<recipe>`, with a number if that is taken.
+
+    Raises:
+        DataError: if the photos cannot be found, read or split.
+        RunFolderError: if `to` holds a run already.
+    """
+    run = RunFolder(
+        Path(to) if to is not None else free_run_folder(config.recipe or config.model.name)
+    )
     if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
         raise RunFolderError(
             f'{run.path} is there already. Go on with it by --resume "{run.path}", or choose '

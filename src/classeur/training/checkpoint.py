@@ -24,7 +24,7 @@ class Progress:
     seconds: float = 0.0
     """Spent in training, over all sessions."""
     peak_memory: int = 0
-    """Largest resident set so far, in bytes, over all sessions."""
+    """Most memory needed so far, in bytes, the device's included, over all sessions."""
     stopped: str = ""
     """Why training ended; empty while it has not."""
 
@@ -37,14 +37,21 @@ class Progress:
 def save_state(
     run: RunFolder, network: torch.nn.Module, optimizer: torch.optim.Optimizer, progress: Progress
 ) -> None:
-    """Write state.pt in one piece."""
+    """Write state.pt in one piece. Raises RunFolderError if the disk refuses."""
     state = {
         "network": network.state_dict(),
         "optimizer": optimizer.state_dict(),
         "progress": asdict(progress),
     }
-    with replacing(run.state) as temporary:
-        torch.save(state, temporary)
+    try:
+        with replacing(run.state) as temporary:
+            torch.save(state, temporary)
+    except (OSError, RuntimeError) as error:  # torch's writer reports a full disk as RuntimeError
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
+        raise RunFolderError(
+            f"cannot write {run.state}: {reason}. Is the disk full? Free some space and go on with "
+            f'--resume "{run.path}".'
+        ) from error
 
 
 def load_state(

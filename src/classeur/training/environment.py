@@ -16,9 +16,10 @@ from classeur.data.parallel import cpu_count
 _PACKAGES = ("classeur", "torch", "torchvision", "timm", "numpy", "pillow", "scikit-learn")
 
 
-def describe_environment(device: torch.device, number_format: str) -> dict[str, Any]:
+def describe_environment(seed: int, device: torch.device, number_format: str) -> dict[str, Any]:
     """Return the environment as plain values."""
     return {
+        "seed": seed,
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
         "commit": _commit(),
@@ -44,9 +45,12 @@ def _processor() -> str:
 
 def _commit() -> str:
     """Return the commit of Classeur's own checkout, or '' for an installed package."""
+    checkout = Path(__file__).parents[3]
+    if not (checkout / "src" / "classeur").is_dir():
+        return ""  # installed, perhaps inside the user's own repository
     try:
         result = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
+            ["git", "-C", str(checkout), "rev-parse", "HEAD"],
             capture_output=True, text=True, timeout=10, check=True,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):

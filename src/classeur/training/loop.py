@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +19,7 @@ from tqdm import tqdm
 from classeur.config import RunConfig
 from classeur.data.augment import augment, mix
 from classeur.data.parallel import in_parallel
-from classeur.errors import DivergedError
+from classeur.errors import DivergedError, TrainingError
 from classeur.models.baselines import Majority
 from classeur.models.classifier import Classifier, logits_of, to_device
 from classeur.models.device import autocast
@@ -73,6 +75,13 @@ class Trainer:
         return math.ceil(len(self.data.train) / self.config.training.batch_size)
 
     @property
+    def time_spent(self) -> float:
+        """Share of the time budget that is spent, from 0 to 1; 0 without a budget."""
+        budget = 60 * self.config.training.max_minutes
+        left = max(0.0, self.deadline - time.monotonic())
+        return 1 - min(1.0, left / budget) if budget else 0.0
+
+    @property
     def is_late(self) -> bool:
         """Whether the time budget is spent."""
         return time.monotonic() >= self.deadline
@@ -89,10 +98,11 @@ def fit(
 
     Raises:
         DivergedError: if the loss becomes NaN or infinite.
+        TrainingError: if memory runs out.
     """
     classifier.network.to(device)
     if isinstance(classifier.network, Majority):
-        return _fit_majority(classifier, data, run)
+        return _fit_majority(classifier.network, classifier, data, run)
     optimizer = make_optimizer(classifier.network, config.training)
     progress = load_state(run, classifier.network, optimizer)
     trainer = Trainer(
@@ -107,7 +117,7 @@ def fit(
     if config.training.max_minutes:
         left = 60 * config.training.max_minutes - progress.seconds
         trainer.deadline = time.monotonic() + left
-    with _progress_bar(trainer, progress) as bar:
+    with _progress_bar(trainer, progress) as bar, _memory_explained(config):
         while not progress.stopped:
             row = run_epoch(trainer, progress.epoch + 1, bar)
             _note(trainer, progress, row, run)
@@ -164,20 +174,35 @@ def train_step(
 
 def validate(trainer: Trainer) -> tuple[float, float]:
     """Return log-loss and accuracy on the validation split."""
-    data = trainer.data
+    data, size = trainer.data, trainer.config.training.batch_size
     labels = torch.from_numpy(data.labels[data.val])
     with autocast(trainer.device, trainer.number_format):
-        logits = torch.cat(list(logits_of(trainer.classifier, data.photos, data.val)))
+        logits = torch.cat(list(logits_of(trainer.classifier, data.photos, data.val, size)))
     targets = make_targets(labels, len(trainer.classifier.class_names), 0.0)
     accuracy = (predicted(logits) == labels).float().mean()
     return float(loss_of(logits, targets)), float(accuracy)
 
 
-def _fit_majority(classifier: Classifier, data: TrainingData, run: RunFolder) -> Progress:
+@contextmanager
+def _memory_explained(config: RunConfig) -> Iterator[None]:
+    """Turn torch's ways of saying that memory ran out into one sentence."""
+    try:
+        yield
+    except RuntimeError as error:  # torch.OutOfMemoryError is one; the CPU's allocator has no other
+        if not re.search(r"out of memory|can't allocate memory|not enough memory", str(error)):
+            raise
+        raise TrainingError(
+            f"{config.model.name} needs more memory than there is, with batches of "
+            f"{config.training.batch_size} photos of {config.preprocessing.size} pixels. Choose a "
+            "smaller --batch-size or --size."
+        ) from error
+
+
+def _fit_majority(
+    network: Majority, classifier: Classifier, data: TrainingData, run: RunFolder
+) -> Progress:
     counts = np.bincount(data.labels[data.train], minlength=len(classifier.class_names))
-    network = classifier.network
-    if isinstance(network, Majority):
-        network.fit(torch.from_numpy(counts))
+    network.fit(torch.from_numpy(counts))
     classifier.save_weights(run)
     return Progress(stopped="nothing to train", peak_memory=peak_memory())
 
@@ -227,7 +252,8 @@ def _batches(trainer: Trainer, epoch: int) -> Iterator[tuple[torch.Tensor, torch
 
 def _set_learning_rate(trainer: Trainer, step: int) -> float:
     training = trainer.config.training
-    rate = learning_rate_at(training, step, training.epochs * trainer.steps_per_epoch)
+    progress = step / (training.epochs * trainer.steps_per_epoch)
+    rate = learning_rate_at(training, max(progress, trainer.time_spent))
     for group in trainer.optimizer.param_groups:
         group["lr"] = rate
     return rate

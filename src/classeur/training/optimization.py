@@ -27,13 +27,16 @@ def make_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.Op
     return kind(groups, config.learning_rate, fused=fused)
 
 
-def learning_rate_at(config: TrainingConfig, step: int, steps: int) -> float:
-    """Return the learning rate of a step, counted from 0, of so many in all.
+def learning_rate_at(config: TrainingConfig, progress: float) -> float:
+    """Return the learning rate after a share of the training, from 0 to 1.
+
+    Progress is that of the steps or of the time budget, whichever is further: a schedule comes to
+    its end however training is limited.
 
     `cosine` falls to zero (Loshchilov and Hutter, 2017). `one-cycle` rises over the first 30 % from
     a 25th of the peak, and falls to nothing (Smith and Topin, 2018).
     """
-    peak, progress = config.learning_rate, step / max(1, steps)
+    peak = config.learning_rate
     if config.schedule == "cosine":
         return peak * _cosine(progress)
     if config.schedule == "one-cycle":

@@ -1,7 +1,7 @@
 """The rungs of the ladder, as data.
 
-All recipes may train for the same number of epochs and stop by the same rule, so that a study
-compares the approaches and not the patience of whoever wrote them.
+All recipes may train for the same number of epochs, and those with a constant learning rate stop by
+the same rule, so that a study compares the approaches and not the patience of whoever wrote them.
 """
 
 from __future__ import annotations
@@ -97,6 +97,10 @@ _RECIPES = (
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _RECIPES}
 """Recipe by name, in the order of the ladder."""
+
+
+DEFAULT_RUNGS = ("majority", "dense", "conv3", "conv3-augmented", "resnet-small")
+"""What a study compares if it is not told."""
 
 
 def get_recipe(name: str) -> Recipe:

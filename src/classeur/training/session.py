@@ -58,7 +58,7 @@ def train_run(run: RunFolder, store: Store) -> Progress:
     preprocessing = Preprocessing(store.geometry, mean, std)
     classifier = Classifier.create(config.model, manifest.class_names, preprocessing)
     classifier.save_facts(run)
-    write_json(run.environment, describe_environment(device, number_format))
+    write_json(run.environment, describe_environment(config.seed, device, number_format))
     progress = fit(classifier, data, config, run, device=device, number_format=number_format)
     _finish(run, progress)
     return progress
