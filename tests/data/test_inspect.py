@@ -12,7 +12,7 @@ from classeur.data.inspect import SAMPLES, Duplicates, GroupLeak, Spread, findin
 from classeur.data.records import Unreadable
 from classeur.data.scan import scan
 from classeur.data.store import cached_store
-from classeur.errors import UnreadablePhotoError
+from classeur.errors import DataError
 
 
 class TestNumbers:
@@ -89,15 +89,16 @@ class TestUnreadable:
 
     def test_all_of_them(self, tree):
         root = tree("a/1.jpg", "b/1.jpg")
-        with pytest.raises(UnreadablePhotoError) as caught:
+        with pytest.raises(DataError) as caught:
             inspect_listing(scan(root))
+        assert caught.type is DataError  # an UnreadablePhotoError is about one photo
         assert str(caught.value) == (
             f"none of the photos at {root} can be read. The first: a/1.jpg is empty (0 bytes)."
         )
 
     def test_none_there(self, tree):
         listing = scan(tree("a/1.jpg", "b/1.jpg"))
-        with pytest.raises(UnreadablePhotoError) as caught:
+        with pytest.raises(DataError) as caught:
             findings(listing, [], [])
         assert str(caught.value) == f"none of the photos at {listing.root} can be read."
 

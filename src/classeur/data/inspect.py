@@ -16,7 +16,7 @@ from classeur.data.facts import PhotoFacts, full_hash
 from classeur.data.parallel import in_parallel
 from classeur.data.reader import PhotoReader
 from classeur.data.records import Listing, Record, Unreadable, count_by
-from classeur.errors import UnreadablePhotoError
+from classeur.errors import DataError, UnreadablePhotoError
 
 SAMPLES = 8
 """Photos of each class in a sample sheet."""
@@ -143,7 +143,11 @@ class Inspection:
 
 
 def inspect_listing(listing: Listing) -> Inspection:
-    """Decode every photo in full, in parallel, and return the findings."""
+    """Decode every photo in full, in parallel, and return the findings.
+
+    Raises:
+        DataError: if none of the photos could be read.
+    """
     reader = PhotoReader(listing.root)
 
     def look(record: Record) -> PhotoFacts | Unreadable:
@@ -169,12 +173,12 @@ def findings(
     """Return the findings about photos that were decoded before, for example into a store.
 
     Raises:
-        UnreadablePhotoError: if none of the photos could be read.
+        DataError: if none of the photos could be read.
     """
     bad = list(unreadable)
     if not facts:
         first = f" The first: {bad[0].path} {bad[0].reason}." if bad else ""
-        raise UnreadablePhotoError(f"none of the photos at {listing.root} can be read.{first}")
+        raise DataError(f"none of the photos at {listing.root} can be read.{first}")
     per_class = Counter(fact.label for fact in facts)
     return Inspection(
         photos=str(listing.root),
