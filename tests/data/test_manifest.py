@@ -55,7 +55,7 @@ class TestFile:
     def test_there_and_back(self, tmp_path):
         names = [
             "a, b.jpg", 'say "x".jpg', "two\nlines.jpg", "é/猫.jpg", " spaces .jpg", "a;b.jpg",
-            "caf\udce9.jpg", "'=1+1'.jpg", "x.npz#x_train/12", "-.jpg",
+            "caf\udce9.jpg", "a\rb.jpg", "a\r\nb.jpg", "'=1+1'.jpg", "x.npz#x_train/12", "-.jpg",
         ]  # fmt: skip
         manifest = Manifest([row(name, label=name, group=name) for name in names])
         manifest.write(tmp_path / "manifest.csv")

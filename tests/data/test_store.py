@@ -121,6 +121,17 @@ class TestContent:
         assert [fact.label for fact in store.facts(listing)] == ["b", "b", *[r"caf\xe9"] * 2]
         assert [item.path for item in store.unreadable] == ["b/\udce9.png"]
 
+    def test_names_with_line_breaks(self, class_folders, tmp_path):
+        root = class_folders({"a": 3, "b\rb": 2})
+        (root / "a" / "0.png").rename(root / "a" / "0\r1\n2.png")
+        (root / "a" / "1.png").write_bytes(b"no photo")
+        (root / "a" / "1.png").rename(root / "a" / "1\r\n.png")
+        listing = scan(root)
+        store = build_store(listing, Geometry(8), tmp_path / "store")
+        seen = {fact.record for fact in store.facts(listing)}
+        assert seen == {record for record in listing.records if record.path != "a/1\r\n.png"}
+        assert [item.path for item in store.unreadable] == ["a/1\r\n.png"]
+
 
 class TestUnreadable:
     def test_left_out_and_named(self, class_folders, tmp_path):

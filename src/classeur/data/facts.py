@@ -16,6 +16,7 @@ from classeur.data.decode import Color, Decoded, decode, to_pixels
 from classeur.data.parallel import in_parallel
 from classeur.data.reader import PhotoReader
 from classeur.data.records import Record, Unreadable
+from classeur.data.rows import write_rows
 from classeur.errors import UnreadablePhotoError
 
 
@@ -138,9 +139,7 @@ def read_unreadable(path: Path) -> list[Unreadable]:
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[object]) -> None:
     with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([getattr(row, name) for name in columns] for row in rows)
+        write_rows(file, columns, rows)
 
 
 def _read(path: Path) -> Iterator[dict[str, str]]:

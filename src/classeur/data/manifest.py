@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from classeur.data.facts import PhotoFacts
 from classeur.data.records import SPLITS, Listing, Record
+from classeur.data.rows import write_rows
 from classeur.errors import DataError
 from classeur.run_folder import write_text
 
@@ -62,10 +63,7 @@ class Manifest:
     def to_csv(self) -> str:
         """Return the manifest as CSV text."""
         text = io.StringIO()
-        names = [field.name for field in fields(ManifestRow)]
-        writer = csv.DictWriter(text, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in self.rows)
+        write_rows(text, [field.name for field in fields(ManifestRow)], self.rows)
         return text.getvalue()
 
     def write(self, path: Path) -> None:
@@ -82,7 +80,8 @@ def read_manifest(path: Path) -> Manifest:
     """
     expected = [field.name for field in fields(ManifestRow)]
     try:
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            text = file.read()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error
     reader = csv.DictReader(io.StringIO(text, newline=""))
