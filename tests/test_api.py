@@ -104,6 +104,17 @@ def test_inspect(photos: Path) -> None:
         classeur.inspect("gone")
 
 
+def test_options_that_would_do_nothing(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as raised:
+        classeur.inspect(photos, epochs=3, size=8)
+    wrong = [problem.partition(".")[0] for problem in raised.value.problems]
+    assert wrong == ['unknown option "epochs"', 'unknown option "size"']
+    with pytest.raises(ConfigError) as raised:
+        classeur.prepare(photos, to=tmp_path / "arrays", flip=0.5, sise=8, val=2.0)
+    assert len(raised.value.problems) == 4
+    assert 'unknown option "sise". Did you mean "size"?' in raised.value.problems
+
+
 def test_prepare(photos: Path, tmp_path: Path) -> None:
     store = classeur.prepare(str(photos), to=str(tmp_path / "arrays"), size=12, color="grey")
     assert isinstance(store, classeur.Store)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from classeur.config import RunConfig, override
+from classeur.config import DataConfig, PreprocessingConfig, Section, override
 
 if TYPE_CHECKING:
     from classeur.data.inspect import Inspection
@@ -14,12 +15,21 @@ if TYPE_CHECKING:
     from classeur.inference.predictor import Photo, Prediction
 
 
+@dataclass(frozen=True)
+class _PixelsConfig(Section):
+    """What `prepare` may be asked."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
+
+
 def inspect(photos: Path | str, **options: Any) -> Inspection:
     """Decode every photo and return what was found: balance, sizes, unreadable files, duplicates.
 
     Args:
         photos: a folder of photos, or a CSV, NPZ, NPY or IDX file.
-        options: any option of `classeur.config.DataConfig`: `layout="flat"`, ….
+        options: any option of `classeur.config.DataConfig`: `layout="flat"`, …. `val` and `test`
+            change nothing, since nothing is split.
 
     Raises:
         ConfigError: naming every option that is wrong.
@@ -28,7 +38,8 @@ def inspect(photos: Path | str, **options: Any) -> Inspection:
     from classeur.data.inspect import inspect_listing
     from classeur.data.prepare import scan_as
 
-    return inspect_listing(scan_as(_config(photos, options).data))
+    config = override(DataConfig(), {"photos": str(photos), **options})
+    return inspect_listing(scan_as(config))
 
 
 def prepare(photos: Path | str, *, to: Path | str, **options: Any) -> Store:
@@ -46,7 +57,7 @@ def prepare(photos: Path | str, *, to: Path | str, **options: Any) -> Store:
     """
     from classeur.data.prepare import prepare as prepare_as
 
-    config = _config(photos, options)
+    config = override(_PixelsConfig(), {"photos": str(photos), **options})
     return prepare_as(config.data, config.preprocessing, Path(to))
 
 
@@ -65,8 +76,3 @@ def predict(run: Path | str, photos: Iterable[Photo], *, top_k: int = 3) -> Iter
     from classeur.inference.predictor import Predictor
 
     return Predictor.load(run).predict(photos, top_k=top_k)
-
-
-def _config(photos: Path | str, options: dict[str, Any]) -> RunConfig:
-    changed: RunConfig = override(RunConfig(), {"photos": str(photos), **options})
-    return changed

@@ -17,7 +17,7 @@ from classeur.cli.options import DATA, config_options
 @click.option(
     "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with pictures."
 )
-@config_options(DATA)
+@config_options(DATA, without=("val", "test"))
 def command(photos: Path, as_json: bool, html: Path | None, **options: Any) -> None:
     """What is in a folder of photos: classes, sizes, duplicates, unreadable files."""
     from classeur.api import inspect

@@ -8,7 +8,7 @@ import functools
 import itertools
 import re
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,17 +42,21 @@ def comma_list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def config_options(sections: tuple[type[Section], ...]) -> Callable[[Command], Command]:
+def config_options(
+    sections: tuple[type[Section], ...], without: Collection[str] = ()
+) -> Callable[[Command], Command]:
     """Add an option for every field of the sections; one that is not given is None.
 
-    The command gets them all together, as keyword arguments by the fields' names.
+    The command gets them all together, as keyword arguments by the fields' names. Fields named in
+    `without` get no option: they would change nothing there.
     """
+    skipped = _SKIPPED.union(without)
 
     def add(command: Command) -> Command:
         for section in reversed(sections):
             hints = typing.get_type_hints(section)
             for field in reversed(dataclasses.fields(section)):  # type: ignore[arg-type]
-                if field.name not in _SKIPPED:
+                if field.name not in skipped:
                     option = _option(section, field, hints[field.name])
                     command = option(command)
         return command
