@@ -158,6 +158,17 @@ class TestManifest:
         labels = [names[index] for index in np.load(store.path / "labels.npy")]
         assert labels == [row.label for row in old.rows]
 
+    def test_the_photos_of_a_run_are_decoded_once(self, photos, tmp_path, monkeypatch):
+        """Also if there are files that cannot be read, which its manifest does not name."""
+        (photos / "dog" / "3.png").write_bytes(b"no photo")
+        data, file = config(photos), tmp_path / "manifest.csv"
+        listing = scan_as(data)
+        store = cached_store(listing, Geometry(8))
+        split_as(data, store.facts(listing)).write(file)
+        monkeypatch.setattr(Geometry, "open", None)
+        again = cached_store(scan_as(config(photos, manifest=str(file))), Geometry(8))
+        assert np.array_equal(again.photos, store.photos)
+
     def test_no_photo_outside_it_is_read(self, photos, manifest, monkeypatch):
         read, whole = [], PhotoReader.read
         monkeypatch.setattr(PhotoReader, "read", lambda *a: read.append(a[1]) or whole(*a))

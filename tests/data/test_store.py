@@ -481,6 +481,20 @@ class TestCache:
         assert (store.path / "photos.npy").stat().st_ino == inodes[0]
         assert list(store.path.parent.iterdir()) == [store.path]
 
+    def test_the_slower_one_loses_by_a_moment(self, listing, monkeypatch):
+        whole, inodes = Path.rename, []
+
+        def rename(self, target):
+            if not inodes:  # another process puts its store there just before
+                inodes.append(0)
+                inodes[0] = (cached_store(listing, Geometry(8)).path / "photos.npy").stat().st_ino
+            return whole(self, target)
+
+        monkeypatch.setattr(Path, "rename", rename)
+        store = cached_store(listing, Geometry(8))
+        assert (store.path / "photos.npy").stat().st_ino == inodes[0]
+        assert list(store.path.parent.iterdir()) == [store.path]
+
     def test_where_it_is(self, listing, cache, monkeypatch, tmp_path):
         key = store_key(listing, Geometry(8))
         assert cached_store(listing, Geometry(8)).path == cache / "stores" / key[:32]
