@@ -8,6 +8,9 @@ from pathlib import Path
 
 from tests.report.pages import Page, rows
 
+from classeur.data.facts import PhotoFacts
+from classeur.data.inspect import findings
+from classeur.data.records import Listing
 from classeur.report.photos import PhotoCard
 from classeur.report.render import render_inspection
 from classeur.report.study_report import StudyReport
@@ -76,3 +79,15 @@ def test_photos_without_a_finding_are_said_to_be_fine(
     assert "Nothing was found that calls for a decision" in page.text
     assert "Sample sheet" not in page.text
     assert "cannot be read" not in page.text
+
+
+def test_groups_across_splits_are_named(tmp_path: Path) -> None:
+    facts = [
+        PhotoFacts(f"{n}.png", label, split, "<b>patient 7</b>", str(n), 8, 8, "L", "PNG", str(n))
+        for n, (label, split) in enumerate([("a", "train"), ("b", "train"), ("a", "test")])
+    ]
+    found = findings(Listing(tmp_path, "table"), facts, [])
+    render_inspection(found, {}, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "<b>patient" not in page
+    assert "&lt;b&gt;patient 7&lt;/b&gt;: 2 in train, 1 in test" in page

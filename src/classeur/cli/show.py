@@ -91,6 +91,10 @@ def show_inspection(found: Inspection) -> str:
         "duplicates across splits",
         [f"{' = '.join(d.paths)} ({', '.join(d.splits)})" for d in found.leaks],
     )
+    lines += _listed(
+        "groups across splits",
+        [f"{g.group} ({_counts(g.splits)})" for g in found.group_leaks],
+    )
     sentences = found.sentences()
     return "\n".join([*lines, "", *sentences] if sentences else lines)
 
