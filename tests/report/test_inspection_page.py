@@ -90,4 +90,4 @@ def test_groups_across_splits_are_named(tmp_path: Path) -> None:
     render_inspection(found, {}, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     assert "<b>patient" not in page
-    assert "&lt;b&gt;patient 7&lt;/b&gt;: 2 in train, 1 in test" in page
+    assert "&lt;b&gt;patient 7&lt;/b&gt;: 1 in test, 2 in train" in page
