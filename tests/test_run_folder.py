@@ -217,3 +217,10 @@ def test_printable():
     assert printable("caf\udce9/é.jpg") == "caf\\xe9/é.jpg"
     assert printable("plain.jpg") == "plain.jpg"
     printable("\udce9").encode()
+
+
+def test_a_broken_line_is_named(tmp_path):
+    path = tmp_path / "lines.jsonl"
+    path.write_text('{"a": 1}\n{"half')
+    with pytest.raises(RunFolderError, match=re.escape(f"{path}, line 2, is no JSON: ")):
+        read_json_lines(path)

@@ -188,7 +188,14 @@ def read_json_lines(path: Path) -> list[Any]:
     """Read a JSON-lines file; one that does not exist has no lines."""
     if not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    rows = []
+    lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+    for number, line in enumerate(lines, 1):
+        try:
+            rows += [json.loads(line)] if line else []
+        except json.JSONDecodeError as error:
+            raise RunFolderError(f"{path}, line {number}, is no JSON: {error}.") from error
+    return rows
 
 
 def printable(path: str) -> str:

@@ -641,3 +641,20 @@ class TestSameContent:
         Image.new("RGB", (4, 9)).save(root / "a" / "3.png")
         content = self.content(root, Geometry(8))
         assert content["a/1.png"] == content["a/3.png"] != content["a/2.png"]
+
+
+@pytest.mark.parametrize("damage", ["shorten", "truncate", "lose"])
+def test_a_damaged_store_is_built_anew(class_folders, damage):
+    listing = scan(class_folders({"cat": 3, "dog": 3}))
+    store = cached_store(listing, Geometry(8))
+    whole = np.array(store.photos)
+    if damage == "shorten":
+        rows = (store.path / "facts.csv").read_text().splitlines(keepends=True)
+        (store.path / "facts.csv").write_text("".join(rows[:-2]))
+    elif damage == "truncate":
+        os.truncate(store.path / "photos.npy", 100)
+    else:
+        (store.path / "unreadable.csv").unlink()
+    again = cached_store(listing, Geometry(8))
+    assert np.array_equal(again.photos, whole)
+    assert again.paths() == [record.path for record in listing.records]

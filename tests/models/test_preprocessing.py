@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from classeur.data.geometry import Geometry
+from classeur.errors import ModelError
 from classeur.models.preprocessing import Preprocessing, measure, to_unit
 
 RGB = Preprocessing(Geometry(4), (0.5, 0.25, 0.0), (0.5, 0.25, 1.0))
@@ -71,3 +72,12 @@ def test_many_photos_are_measured_by_an_even_sample(photos: np.ndarray) -> None:
 def test_grey_photos_have_one_mean() -> None:
     mean, std = measure(np.full((2, 3, 3, 1), 51, np.uint8), np.arange(2))
     assert (mean, std) == ((0.2,), (1.0,))  # blank: no spread to divide by
+
+
+def test_figures_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ModelError, match=r"std must be above 0, received \(0\.0,\)\."):
+        Preprocessing(Geometry(8, "grey"), (0.5,), (0.0,))
+    with pytest.raises(
+        ModelError, match="mean and std need a finite number for each of 3 channels"
+    ):
+        Preprocessing(Geometry(8), (0.5,), (0.2,))

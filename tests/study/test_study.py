@@ -188,3 +188,17 @@ def test_a_rung_may_be_added_and_the_others_stay(photos, cache, tmp_path):
     assert {sheet.name for sheet in both.report.rungs} == {"majority", "dense"}
     again = run_study(photos, ("majority",), to=tmp_path / "binder", **SMALL)
     assert {sheet.name for sheet in again.report.rungs} == {"majority", "dense"}
+
+
+def test_somebody_elses_folder_is_left_alone(photos, cache, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "index.html").write_text("mine")
+    message = (
+        f"{tmp_path / 'mine'} is not empty and holds no study. Choose another folder with --to."
+    )
+    with pytest.raises(StudyError, match=re.escape(message)):
+        run_study(photos, ("majority",), to=tmp_path / "mine", **SMALL)
+    with pytest.raises(StudyError, match="is not empty and holds no study"):
+        run_study(photos, ("majority",), to=photos, **SMALL)
+    assert (tmp_path / "mine" / "index.html").read_text() == "mine"
+    assert not (photos / "study.toml").exists()

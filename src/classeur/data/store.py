@@ -92,10 +92,18 @@ class Store:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the store is finished and of this version, now."""
+        """Whether the store is finished, of this version, and its files agree, now."""
         try:
-            return bool(self._read_about()["version"] == STORE_VERSION)
-        except (OSError, ValueError, KeyError, TypeError):
+            about = self._read_about()
+            rows, geometry = int(about["photos"]), Geometry(**about["geometry"])
+            photos = np.load(self.path / "photos.npy", mmap_mode="r", allow_pickle=False)
+            return bool(
+                about["version"] == STORE_VERSION
+                and photos.shape == (rows, *geometry.shape)
+                and len(self.paths()) == rows
+                and (self.path / "unreadable.csv").is_file()
+            )
+        except (OSError, ValueError, KeyError, TypeError, EOFError):
             return False
 
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from classeur.config import ModelConfig
-from classeur.errors import ConfigError, ModelError, RunFolderError
+from classeur.errors import ClasseurError, ConfigError, ModelError, RunFolderError
 from classeur.models.preprocessing import Preprocessing
 from classeur.models.registry import create_model
 from classeur.run_folder import RunFolder, read_json, replacing, write_json
@@ -112,8 +112,11 @@ class Classifier:
             classifier = cls.create(config, facts["class_names"], preprocessing)
             classifier.temperature = float(facts["temperature"])
             _check_order(run.model, classifier.class_names)
+            if not 0 < classifier.temperature < float("inf"):
+                raise ModelError(f"temperature must be above 0, received {facts['temperature']}.")
         except (KeyError, TypeError, ValueError, ConfigError, ModelError) as error:
-            raise RunFolderError(f"{run.model} is broken: {error!r}.") from error
+            reason = error if isinstance(error, ClasseurError) else repr(error)
+            raise RunFolderError(f"{run.model} is broken: {reason}") from error
         classifier.load_weights(run.weights)
         classifier.network.to(device or torch.device("cpu")).eval()
         return classifier

@@ -14,6 +14,7 @@ from PIL import Image
 
 from classeur.data.decode import Decoded
 from classeur.data.geometry import Geometry
+from classeur.errors import ModelError
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,16 @@ class Preprocessing:
     def to_dict(self) -> dict[str, Any]:
         """Return the values as a mapping of plain types."""
         return {**self.geometry.to_dict(), "mean": list(self.mean), "std": list(self.std)}
+
+    def __post_init__(self) -> None:
+        figures = (*self.mean, *self.std)
+        if len(figures) != 2 * self.geometry.channels or not all(map(math.isfinite, figures)):
+            raise ModelError(
+                f"mean and std need a finite number for each of {self.geometry.channels} channels, "
+                f"received {self.mean} and {self.std}."
+            )
+        if min(self.std) <= 0:
+            raise ModelError(f"std must be above 0, received {self.std}.")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:

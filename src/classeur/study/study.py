@@ -178,6 +178,7 @@ def _begin(folder: Path, material: Material, planned: Sequence[PlannedRun]) -> N
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StudyError(f"cannot write the study at {folder}: {error.strerror}.") from error
+    _refuse_foreign(folder, planned)
     manifest = folder / "manifest.csv"
     if manifest.is_file() and read_manifest(manifest).rows != material.manifest.rows:
         raise StudyError(
@@ -197,6 +198,17 @@ def _begin(folder: Path, material: Material, planned: Sequence[PlannedRun]) -> N
         "preprocessing": dataclasses.asdict(first.preprocessing),
     }
     write_text(folder / "study.toml", tomli_w.dumps(shared))
+
+
+def _refuse_foreign(folder: Path, planned: Sequence[PlannedRun]) -> None:
+    """Raise StudyError if the study or a run of it would be mixed into somebody's own files."""
+    homes = {folder: "study.toml", **{item.run.path: "config.toml" for item in planned}}
+    for home, mark in homes.items():
+        ours = (home / mark).is_file() or (home / "manifest.csv").is_file()
+        if home.exists() and not ours and (not home.is_dir() or any(home.iterdir())):
+            raise StudyError(
+                f"{home} is not empty and holds no study. Choose another folder with --to."
+            )
 
 
 def _check_same(item: PlannedRun) -> None:
