@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
+import os
 import re
 
 import pytest
 
 from classeur import errors
-from classeur.errors import ClasseurError, ConfigError, did_you_mean, unknown
+from classeur.errors import ClasseurError, ConfigError, did_you_mean, system_error, unknown
 
 
 def test_the_tree_is_drawn_as_it_is():
@@ -55,3 +57,29 @@ def test_unknown():
         'unknown optimizer "adma". Did you mean "adam"? Expected one of: adam, sgd.'
     )
     assert unknown("device", "x", ["cpu"]) == 'unknown device "x". Expected one of: cpu.'
+
+
+@pytest.mark.parametrize(
+    ("number", "where", "said"),
+    [
+        (
+            errno.ENOSPC,
+            "/d/out.csv",
+            "No space left on device: /d/out.csv. Free some space; the same command then goes on "
+            "from what is there.",
+        ),
+        (
+            errno.EROFS,
+            "/d",
+            "Read-only file system: /d. Choose a place that may be written.",
+        ),
+        (
+            errno.EACCES,
+            "/d",
+            "Permission denied: /d. Choose another place, or ask for the right to use this one.",
+        ),
+        (errno.EIO, None, "Input/output error."),
+    ],
+)
+def test_what_the_system_refused(number, where, said):
+    assert system_error(OSError(number, os.strerror(number), where)) == said

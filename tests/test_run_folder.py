@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from classeur.errors import RunFolderError
 from classeur.run_folder import (
     RunFolder,
     append_json_line,
+    locked,
     now,
     printable,
     read_json,
@@ -109,8 +111,8 @@ class TestLock:
         code = """
 import sys
 from pathlib import Path
-from classeur.run_folder import RunFolder
-with RunFolder(Path(sys.argv[1])).locked():
+from classeur.run_folder import locked
+with locked(Path(sys.argv[1])):
     print("locked", flush=True)
     sys.stdin.read()
 """
@@ -119,22 +121,35 @@ with RunFolder(Path(sys.argv[1])).locked():
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         ) as other:  # fmt: skip
             assert other.stdout.readline() == "locked\n"
-            with pytest.raises(RunFolderError) as caught, run.locked():
+            with pytest.raises(RunFolderError) as caught, locked(run.path):
                 pass
             assert str(caught.value) == (
                 f"another process is at work on {run.path}. Wait for it, or end it first."
             )
             other.kill()
-        with run.locked():  # gone with the process
+        with locked(run.path):  # gone with the process
             assert run.path.is_dir()
 
     def test_it_ends_with_the_block(self, run):
         for _ in range(2):
-            with pytest.raises(ValueError, match="failed"), run.locked():
+            with pytest.raises(ValueError, match="failed"), locked(run.path):
                 raise ValueError("failed")
 
 
 class TestReplacing:
+    def test_a_full_disk_names_the_file_that_was_asked_for(self, tmp_path):
+        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        with pytest.raises(OSError, match="No space left") as caught, replacing(tmp_path / "f"):
+            raise full
+        assert caught.value.filename == str(tmp_path / "f")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_folder_that_is_not_there_is_an_error_of_the_file(self, tmp_path):
+        path = tmp_path / "none" / "f"
+        with pytest.raises(FileNotFoundError) as caught, replacing(path):
+            pass
+        assert caught.value.filename == str(path)
+
     def test_the_new_file_takes_the_place_of_the_old_one(self, tmp_path):
         path = tmp_path / "file.txt"
         path.write_text("old")

@@ -61,18 +61,22 @@ def prepare(photos: Path | str, *, to: Path | str, **options: Any) -> Store:
     return prepare_as(config.data, config.preprocessing, Path(to))
 
 
-def predict(run: Path | str, photos: Iterable[Photo], *, top_k: int = 3) -> Iterator[Prediction]:
+def predict(
+    run: Path | str, photos: Iterable[Photo], *, top_k: int = 3, device: str = "cpu"
+) -> Iterator[Prediction]:
     """Yield a prediction for each photo, in order; an unreadable one has its `error` set.
 
     Args:
         run: a finished run.
         photos: paths, bytes of files, arrays (H, W[, C]) or Pillow images.
         top_k: classes to name in `top`.
+        device: `cpu`, `cuda`, `mps` or `auto`.
 
     Raises:
+        ConfigError: if the device is not there.
         RunFolderError: if it is no run, has no weights yet, or they cannot be trusted.
         InferenceError: if `photos` is one photo and not several.
     """
     from classeur.inference.predictor import Predictor
 
-    return Predictor.load(run).predict(photos, top_k=top_k)
+    return Predictor.load(run, device).predict(photos, top_k=top_k)

@@ -20,6 +20,7 @@ A message says what was expected, what was received, and what to do.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable, Sequence
 
 
@@ -77,6 +78,22 @@ class InferenceError(ClasseurError):
 
 class RunFolderError(ClasseurError):
     """A run folder is missing, incomplete, or written by another version."""
+
+
+def system_error(error: OSError) -> str:
+    """Return a sentence on what the operating system refused, where, and what to do about it."""
+    where = f": {error.filename}" if error.filename else ""
+    advice = _ADVICE.get(error.errno or 0, "")
+    return f"{error.strerror or error}{where}.{advice}"
+
+
+_FREE_SPACE = " Free some space; the same command then goes on from what is there."
+_ADVICE = {
+    errno.ENOSPC: _FREE_SPACE,
+    errno.EDQUOT: _FREE_SPACE,
+    errno.EACCES: " Choose another place, or ask for the right to use this one.",
+    errno.EROFS: " Choose a place that may be written.",
+}
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

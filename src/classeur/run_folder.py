@@ -96,24 +96,6 @@ class RunFolder:
         """Whether the run has its report, which is written last."""
         return self.report.is_file() and self.metrics.is_file()
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other processes out of the run while the block lasts.
-
-        The lock goes with the process, however it ends; the empty file that carries it stays.
-
-        Raises:
-            RunFolderError: if another process is at work on the run.
-        """
-        with (self.path / ".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise RunFolderError(
-                    f"another process is at work on {self.path}. Wait for it, or end it first."
-                ) from error
-            yield
-
     def require(self, *files: Path) -> None:
         """Raise RunFolderError unless the folder and the given files are there."""
         if not self.path.is_dir():
@@ -135,6 +117,29 @@ class RunFolder:
             )
 
 
+LOCK = ".lock"
+"""The empty file that carries the lock of a folder."""
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a run or a study while the block lasts.
+
+    The lock goes with the process, however it ends; the file that carries it stays.
+
+    Raises:
+        RunFolderError: if another process is at work there.
+    """
+    with (folder / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunFolderError(
+                f"another process is at work on {folder}. Wait for it, or end it first."
+            ) from error
+        yield
+
+
 def now() -> str:
     """Return the time in UTC, to the second, in ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
@@ -146,17 +151,23 @@ def replacing(path: Path) -> Iterator[Path]:
 
     A reader, or a process killed in the middle, finds the old file or the new one, never half.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
+    temporary = None
     try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        temporary = Path(name)
         yield temporary
         with temporary.open("rb+") as file:  # on the disk before it has the name: power may fail
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
+    except OSError as error:
+        if error.filename in (None, str(temporary)):
+            error.filename = str(path)  # what the user knows it by
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -320,3 +320,66 @@ def test_recipes(classeur: Command) -> None:
     assert set(line) == {"─", " "}
     assert [row.split()[0] for row in rows] == list(RECIPES)
     assert all(recipe.description in shown.out for recipe in RECIPES.values())
+
+
+def test_predict_with_a_run_in_training_says_so(
+    classeur: Command, run: RunFolder, photos: Path
+) -> None:
+    run.training.unlink()
+    shown = classeur("predict", run.path, photos / "dark" / "0.png")
+    assert shown.code == 0
+    assert shown.err.startswith("this run is still in training: its best weights so far answer\n")
+
+
+@pytest.mark.parametrize("size", [1, 64])
+def test_predict_in_batches_of_any_size(
+    classeur: Command, run: RunFolder, photos: Path, size: int
+) -> None:
+    shown = classeur("predict", run.path, photos, "--batch-size", size)
+    assert [row["label"] for row in rows_of(shown.out)] == ["dark"] * 20 + ["light"] * 20
+
+
+def test_predict_never_draws_over_a_photo(classeur: Command, run: RunFolder, photos: Path) -> None:
+    photo = photos / "dark" / "0.png"
+    before = photo.read_bytes()
+    shown = classeur("predict", run.path, photos, "--figure", photo)
+    assert (shown.code, shown.out) == (1, "")
+    assert shown.err == (
+        f"error: {photo} is one of the photos and would be lost. Choose another file.\n"
+    )
+    assert photo.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--figure", "grid.gif"], "grid.gif ends in no known format. Expected .png."),
+        (["--figure", "no/grid.png"], "no is no folder; make it first, or choose another."),
+    ],
+)
+def test_predict_checks_its_figure_before_it_works(
+    classeur: Command, run: RunFolder, photos: Path, arguments: list[str], message: str
+) -> None:
+    shown = classeur("predict", run.path, photos, *arguments)
+    assert (shown.code, shown.out, shown.err) == (1, "", f"error: {message}\n")
+
+
+def test_inspect_checks_its_page_before_it_works(classeur: Command, photos: Path) -> None:
+    photo = photos / "dark" / "0.png"
+    shown = classeur("inspect", photos, "--html", photo)
+    assert (shown.code, shown.out) == (1, "")
+    assert shown.err == f"error: {photo} ends in no known format. Expected .html, .htm.\n"
+
+
+def test_a_figure_of_photos_whose_names_are_no_text(
+    classeur: Command, run: RunFolder, tmp_path: Path
+) -> None:
+    folder = undecodable(tmp_path)
+    shown = classeur("predict", run.path, folder, "--figure", tmp_path / "grid.png")
+    assert (shown.code, shown.err) == (0, "4 photos classified, 0 could not be read\n")
+    assert (tmp_path / "grid.png").stat().st_size > 0
+
+
+def test_one_photo_is_counted_as_one(classeur: Command, photos: Path) -> None:
+    shown = classeur("inspect", photos, "--classes", "dark", "--limit-per-class", 1)
+    assert shown.out.startswith("1 photo in 1 class (class-folders)\n")

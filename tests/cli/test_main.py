@@ -145,7 +145,7 @@ def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_error_nobody_foresaw(
     classeur: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("classeur.api.inspect", raising(ZeroDivisionError("by zero")))
+    monkeypatch.setattr("classeur.api.inspect", raising(ZeroDivisionError("by\n  zero")))
     shown = classeur("inspect", "photos")
     assert (shown.code, shown.out) == (70, "")
     assert shown.err == (
@@ -160,7 +160,11 @@ def test_an_error_of_the_operating_system(
     error = OSError(28, "No space left on device", "out.npy")
     monkeypatch.setattr("classeur.api.inspect", raising(error))
     shown = classeur("inspect", "photos")
-    assert (shown.code, shown.err) == (1, "error: No space left on device: out.npy\n")
+    assert (shown.code, shown.err) == (
+        1,
+        "error: No space left on device: out.npy. Free some space; the same command then goes on "
+        "from what is there.\n",
+    )
 
 
 def test_ctrl_c(classeur: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,3 +202,24 @@ def test_quiet(classeur: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, ph
     shown = classeur("--quiet", "inspect", photos)
     assert (shown.code, shown.err) == (0, "")
     assert os.environ["TQDM_DISABLE"] == "1"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_streams_are_no_error(closed: str) -> None:
+    command = f'"{sys.executable}" -m classeur recipes {closed}'
+    result = subprocess.run(["sh", "-c", command], check=False, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_file_names_as_ascii_are_refused() -> None:
+    """With accents, what is written as bytes would be read back as other text."""
+    result = subprocess.run(
+        [sys.executable, "-m", "classeur", "recipes"],
+        check=False, capture_output=True, text=True,
+        env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    )  # fmt: skip
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (
+        "error: Python reads file names as ASCII here. Unset PYTHONUTF8, or set a locale such as "
+        "LC_ALL=C.UTF-8.\n"
+    )

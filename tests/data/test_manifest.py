@@ -141,8 +141,7 @@ class TestSelect:
             select(listing, Manifest(rows), listing.root)
         assert str(caught.value) == (
             f"7 of the 8 photos in {listing.root} are not there: x/0.png, x/1.png, x/2.png, "
-            "x/3.png, x/4.png, …. Give the photos the manifest was made from, or leave --manifest "
-            "out."
+            "x/3.png, x/4.png, …. Expected the very photos that the manifest was made from."
         )
 
     def test_photos_that_have_changed(self, listing):
@@ -150,6 +149,6 @@ class TestSelect:
         with pytest.raises(DataError) as caught:
             select(listing, Manifest([rows[0], replace(rows[1], sha256="0")]), listing.root)
         assert str(caught.value) == (
-            f"1 of the 2 photos in {listing.root} have changed since: b/1.png. Give the photos "
-            "the manifest was made from, or leave --manifest out."
+            f"1 of the 2 photos in {listing.root} have changed since: b/1.png. Expected "
+            "the very photos that the manifest was made from."
         )

@@ -294,10 +294,10 @@ class TestWholeOrNotThere:
 
 class TestFullDisk:
     def test_no_space_left(self, listing, tmp_path, monkeypatch):
-        def full(_file):
+        def full(*_arguments):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-        monkeypatch.setattr(os, "fsync", full)
+        monkeypatch.setattr(room, "write_facts", full)
         to = tmp_path / "stores" / "one"
         with pytest.raises(StoreError) as caught:
             build_store(listing, Geometry(8), to)
@@ -332,7 +332,10 @@ class TestFullDisk:
         to = tmp_path / "file" / "store"
         with pytest.raises(StoreError) as caught:
             build_store(listing, Geometry(8), to)
-        assert str(caught.value) == f"cannot write prepared photos at {to}: File exists."
+        assert str(caught.value) == (
+            f"cannot write prepared photos at {to}: File exists. Choose a folder that may be "
+            "written, by --to or the environment variable CLASSEUR_CACHE."
+        )
 
         def read_only(*_arguments, **_options):
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
@@ -341,7 +344,8 @@ class TestFullDisk:
         with pytest.raises(StoreError) as caught:
             build_store(listing, Geometry(8), tmp_path / "store")
         assert str(caught.value) == (
-            f"cannot write prepared photos at {tmp_path}/store: Read-only file system."
+            f"cannot write prepared photos at {tmp_path}/store: Read-only file system. Choose a "
+            "folder that may be written, by --to or the environment variable CLASSEUR_CACHE."
         )
 
 
@@ -643,7 +647,7 @@ class TestSameContent:
         assert content["a/1.png"] == content["a/3.png"] != content["a/2.png"]
 
 
-@pytest.mark.parametrize("damage", ["shorten", "truncate", "lose"])
+@pytest.mark.parametrize("damage", ["shorten", "truncate", "lose", "blacken"])
 def test_a_damaged_store_is_built_anew(class_folders, damage):
     listing = scan(class_folders({"cat": 3, "dog": 3}))
     store = cached_store(listing, Geometry(8))
@@ -653,8 +657,21 @@ def test_a_damaged_store_is_built_anew(class_folders, damage):
         (store.path / "facts.csv").write_text("".join(rows[:-2]))
     elif damage == "truncate":
         os.truncate(store.path / "photos.npy", 100)
+    elif damage == "blacken":
+        pixels = np.load(store.path / "photos.npy", mmap_mode="r+")
+        pixels[4] = 0
+        pixels.flush()
     else:
         (store.path / "unreadable.csv").unlink()
     again = cached_store(listing, Geometry(8))
     assert np.array_equal(again.photos, whole)
     assert again.paths() == [record.path for record in listing.records]
+
+
+def test_a_damaged_store_is_not_copied(class_folders, tmp_path):
+    listing = scan(class_folders({"cat": 2}))
+    store = cached_store(listing, Geometry(8))
+    pixels = np.load(store.path / "photos.npy", mmap_mode="r+")
+    pixels[0] += 1
+    pixels.flush()
+    assert room.copy_cached(listing, Geometry(8), tmp_path / "copy", lambda *_: None) is None

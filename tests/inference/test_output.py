@@ -38,6 +38,12 @@ def test_csv(tmp_path: Path) -> None:
     )
 
 
+def test_csv_of_a_name_with_a_carriage_return(tmp_path: Path) -> None:
+    odd = Prediction("a\rb.jpg", "cat", 1.0, (("cat", 1.0),))
+    with written(tmp_path / "p.csv", [odd, GOOD], 1).open(newline="", encoding="utf-8") as file:
+        assert [row["path"] for row in csv.DictReader(file)] == ["a\rb.jpg", "a,b/été.jpg"]
+
+
 def test_csv_to_a_terminal() -> None:
     file = io.StringIO()
     assert list(write_csv(iter(ALL), file, 1)) == ALL

@@ -262,3 +262,15 @@ def test_inference_never_imports_training(run: RunFolder, png: bytes) -> None:
         [sys.executable, "-c", code, str(run.path)], check=False, input=png, capture_output=True
     )
     assert result.stdout == b"\n\n", result.stderr
+
+
+def test_an_answer_that_is_no_number_is_an_error(
+    predictor: Predictor, png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overflowing(pixels: np.ndarray) -> np.ndarray:
+        return np.array([[0.5, 0.5, 0, 0], [np.nan] * 4], np.float32)
+
+    monkeypatch.setattr(predictor, "probabilities", overflowing)
+    good, bad = predictor.predict([png, png])
+    assert (good.label, good.error) == ("ape", "")
+    assert (bad.label, bad.error) == ("", "the network gives it no finite probability")

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from classeur.config import ModelConfig
 from classeur.data.geometry import Geometry
@@ -277,3 +278,13 @@ def test_weights_replace_older_ones_in_one_piece(
     assert sorted(p.name for p in run.path.iterdir()) == [
         "config.toml", "model.json", "model.safetensors",
     ]  # fmt: skip
+
+
+def test_weights_that_are_no_numbers(run: RunFolder) -> None:
+    state = load_file(run.weights)
+    name = sorted(state)[0]
+    state[name].view(-1)[0] = torch.nan
+    save_file(state, run.weights)
+    message = f"{run.weights} holds numbers that are not finite, in {name}."
+    with pytest.raises(RunFolderError, match=re.escape(message)):
+        Classifier.load(run)

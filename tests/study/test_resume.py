@@ -14,7 +14,7 @@ import pytest
 from tests.study.conftest import OPTIONS
 
 from classeur.errors import RunFolderError
-from classeur.run_folder import RunFolder
+from classeur.run_folder import RunFolder, locked
 from classeur.study.train import resume, train
 
 AUGMENTED = {**OPTIONS, "epochs": 8, "flip": 0.0, "rotation": 5.0, "schedule": "cosine"}
@@ -41,7 +41,7 @@ def wait_until_free(run: RunFolder) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
-            with run.locked():
+            with locked(run.path):
                 return
         except RunFolderError:
             time.sleep(0.05)
@@ -105,5 +105,5 @@ def test_resume_needs_a_run(tmp_path):
 def test_a_run_at_work_is_left_alone(study, cache):
     run = RunFolder(study.folder / "dense")
     message = f"another process is at work on {run.path}. Wait for it, or end it first."
-    with run.locked(), pytest.raises(RunFolderError, match=re.escape(message)):
+    with locked(run.path), pytest.raises(RunFolderError, match=re.escape(message)):
         resume(run.path)

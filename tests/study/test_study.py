@@ -9,8 +9,8 @@ import pytest
 from tests.study.conftest import OPTIONS
 
 from classeur.data.manifest import read_manifest
-from classeur.errors import ConfigError, StudyError
-from classeur.run_folder import RunFolder
+from classeur.errors import ConfigError, RunFolderError, StudyError
+from classeur.run_folder import RunFolder, locked
 from classeur.study import study as module
 from classeur.study.study import run_study
 
@@ -202,3 +202,17 @@ def test_somebody_elses_folder_is_left_alone(photos, cache, tmp_path):
         run_study(photos, ("majority",), to=photos, **SMALL)
     assert (tmp_path / "mine" / "index.html").read_text() == "mine"
     assert not (photos / "study.toml").exists()
+
+
+def test_a_study_at_work_is_left_alone(photos, cache, tmp_path):
+    folder = tmp_path / "binder"
+    folder.mkdir()
+    message = f"another process is at work on {folder}. Wait for it, or end it first."
+    with locked(folder), pytest.raises(RunFolderError, match=re.escape(message)):
+        run_study(photos, ["majority"], to=folder, **OPTIONS)
+    assert [path.name for path in folder.iterdir()] == [".lock"]
+
+
+def test_a_folder_with_nothing_but_an_old_lock_is_free(photos, cache, tmp_path):
+    (tmp_path / ".lock").touch()
+    assert run_study(photos, ["majority"], to=tmp_path, **OPTIONS).binder.is_file()

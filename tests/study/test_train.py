@@ -164,3 +164,10 @@ def test_photos_of_the_run_itself_are_counted(dense, photos, cache, tmp_path):
     assert score.openings == len(copy.test_openings.read_text().splitlines())
     line = json.loads(copy.test_openings.read_text().splitlines()[-1])
     assert (line["reason"], line["photos"]) == ("evaluate on photos of the test split", 12)
+
+
+def test_a_folder_that_holds_no_run_cannot_be_resumed(photos, tmp_path):
+    (tmp_path / "notes.txt").touch()
+    message = f"{tmp_path} is there already. Choose another folder with --to."
+    with pytest.raises(RunFolderError, match=re.escape(message)):
+        train(photos, "majority", to=tmp_path)

@@ -22,9 +22,12 @@ def command(photos: Path, as_json: bool, html: Path | None, **options: Any) -> N
     """What is in a folder of photos: classes, sizes, duplicates, unreadable files."""
     from classeur.api import inspect
     from classeur.cli.show import show_inspection
+    from classeur.inference.output import check_output
     from classeur.study.log import show_log
 
     show_log()
+    if html is not None:
+        check_output(html, (".html", ".htm"))
     found = inspect(photos, **options)
     if html is not None:
         from classeur.report.inspection import write_inspection_page

@@ -7,11 +7,12 @@ import io
 import os
 import signal
 import sys
+from pathlib import Path
 
 import click
 
 from classeur import __version__
-from classeur.errors import ClasseurError
+from classeur.errors import ClasseurError, system_error
 from classeur.exit_codes import BUG, FAILED, INTERRUPTED
 
 _COMMANDS = {
@@ -70,15 +71,33 @@ def classeur(debug: bool, quiet: bool) -> None:
         os.environ["CLASSEUR_QUIET"] = "1"
 
 
+def _settle_streams() -> None:
+    """Make the output take everything: closed streams, and file names that are no text."""
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _check_locale() -> None:
+    """Raise ClasseurError where Python reads file names as ASCII: accents would not survive."""
+    if sys.getfilesystemencoding() == "ascii":
+        raise ClasseurError(
+            "Python reads file names as ASCII here. Unset PYTHONUTF8, or set a locale such as "
+            "LC_ALL=C.UTF-8."
+        )
+
+
 def main() -> None:
     """Run the command line; errors become one line on stderr and an exit code."""
     # A request to end is treated like Ctrl-C: what is done so far stays usable.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A file name may hold bytes that are no text: shown as such, they stop nothing.
-        sys.stdout.reconfigure(errors="backslashreplace")
+    _settle_streams()
     debug = "--debug" in sys.argv[1:]
     try:
+        _check_locale()
         code = classeur(standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
@@ -99,16 +118,14 @@ def main() -> None:
     except OSError as error:
         if debug:
             raise
-        click.echo(
-            f"error: {error.strerror or error}: {error.filename or ''}".rstrip(": "), err=True
-        )
+        click.echo(f"error: {system_error(error)}", err=True)
         code = FAILED
     except Exception as error:
         if debug:
             raise
-        kind = type(error).__name__
+        kind, reason = type(error).__name__, " ".join(str(error).split())
         click.echo(
-            f"error: this is a bug in Classeur: {kind}: {error}. "
+            f"error: this is a bug in Classeur: {kind}: {reason}. "
             "Please report it with what `classeur --debug …` prints.",
             err=True,
         )

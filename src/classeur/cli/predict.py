@@ -28,10 +28,18 @@ _SHOWN = 24
 @click.option(
     "--top-k", type=click.IntRange(1), default=3, show_default=True, help="Classes to name."
 )
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    default=32,
+    show_default=True,
+    metavar="N",
+    help="Photos for each pass through the network.",
+)
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, mps or auto.")
 def command(
     run: Path, paths: tuple[Path, ...], output: Path | None, figure: Path | None, top_k: int,
-    device: str,
+    batch_size: int, device: str,
 ) -> None:  # fmt: skip
     """Classify photos, or all photos in folders, with a trained run.
 
@@ -41,14 +49,19 @@ def command(
 
     from classeur.inference.output import check_output, write_csv, write_predictions
     from classeur.inference.predictor import Prediction, Predictor, find_photos
+    from classeur.run_folder import RunFolder
 
     if output is not None:
         check_output(output)
     predictor = Predictor.load(run, device)
+    if not RunFolder(run).is_trained:
+        click.echo("this run is still in training: its best weights so far answer", err=True)
     photos = find_photos(paths)
+    if figure is not None:
+        check_output(figure, (".png",), photos)
     top_k = min(top_k, len(predictor.class_names))
     bar = tqdm(photos, "predicting", unit=" photos", leave=False, disable=None)
-    answers = predictor.predict(bar, top_k=top_k)
+    answers = predictor.predict(bar, top_k=top_k, batch_size=batch_size)
     written = (
         write_csv(answers, sys.stdout, top_k)
         if output is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from classeur.cli.tables import table
+from classeur.report.units import quantity
 
 if TYPE_CHECKING:
     from classeur.data.inspect import Inspection, Spread
@@ -69,7 +70,8 @@ def show_inspection(found: Inspection) -> str:
         rows = [row[:-1] for row in rows]
     size = f"{found.widths.mean:.0f}×{found.heights.mean:.0f}"
     lines = [
-        f"{found.total:,} photos in {len(found.class_names)} classes ({found.layout})",
+        f"{quantity(found.total, 'photo', 'photos')} in "
+        f"{quantity(len(found.class_names), 'class', 'classes')} ({found.layout})",
         "",
         table(header, rows),
         "",

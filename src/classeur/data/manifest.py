@@ -119,7 +119,7 @@ def select(listing: Listing, manifest: Manifest, source: Path) -> Listing:
             shown = ", ".join(paths[:5]) + (", …" if len(paths) > 5 else "")
             raise DataError(
                 f"{len(paths)} of the {len(manifest.rows)} photos in {source} {what}: {shown}. "
-                "Give the photos the manifest was made from, or leave --manifest out."
+                "Expected the very photos that the manifest was made from."
             )
     records = [
         Record(row.path, row.label, row.split, row.group, row.sha256) for row in manifest.rows

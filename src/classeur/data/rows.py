@@ -7,13 +7,24 @@ from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 
+class RowWriter:
+    """Writes a header, and then rows of as many values."""
+
+    def __init__(self, file: TextIO, columns: Sequence[str]) -> None:
+        self._plain = csv.writer(file, lineterminator="\n")
+        self._quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        self.write(columns)
+
+    def write(self, values: Iterable[object]) -> None:
+        """Write a row."""
+        texts = [str(value) for value in values]
+        # The module's reader ends a line at a bare carriage return, its writer does not quote one.
+        writer = self._quoted if any("\r" in text for text in texts) else self._plain
+        writer.writerow(texts)
+
+
 def write_rows(file: TextIO, columns: Sequence[str], rows: Iterable[object]) -> None:
     """Write a header, and a line of the named attributes for each row."""
-    plain = csv.writer(file, lineterminator="\n")
-    quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    plain.writerow(columns)
+    writer = RowWriter(file, columns)
     for row in rows:
-        values = [str(getattr(row, name)) for name in columns]
-        # The module's reader ends a line at a bare carriage return, its writer does not quote one.
-        writer = quoted if any("\r" in value for value in values) else plain
-        writer.writerow(values)
+        writer.write(getattr(row, name) for name in columns)

@@ -110,4 +110,7 @@ def _disk_error(to: Path, error: OSError) -> StoreError:
             f"the disk is full while preparing photos at {to}: nothing was left there. Free some "
             "space, choose a smaller size, or set CLASSEUR_CACHE to a folder on another disk."
         )
-    return StoreError(f"cannot write prepared photos at {to}: {error.strerror or error}.")
+    return StoreError(
+        f"cannot write prepared photos at {to}: {error.strerror or error}. Choose a folder that "
+        "may be written, by --to or the environment variable CLASSEUR_CACHE."
+    )

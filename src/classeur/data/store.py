@@ -3,7 +3,7 @@
     photos.npy          (N, H, W, C) uint8, openable with numpy.load(mmap_mode="r")
     facts.csv           a row a photo, in the order of photos.npy: what the pixels say of it
     unreadable.csv      the files that are not in it, and why
-    store.json          geometry and key; there when the rest is
+    store.json          geometry, key and a hash of photos.npy; there when the rest is
 
 Labels and splits are not part of it, so that one store serves every way of naming and splitting
 the same photos.
@@ -44,7 +44,7 @@ from classeur.data.records import Listing, Record, Unreadable
 from classeur.data.staging import staged
 from classeur.errors import DataError, StoreError, UnreadablePhotoError
 
-STORE_VERSION = 2
+STORE_VERSION = 3
 
 Add = Callable[[Path, list[PhotoFacts]], None]
 
@@ -87,6 +87,11 @@ class Store:
     def _about(self) -> dict[str, Any]:
         return self._read_about()
 
+    @property
+    def pixels_hash(self) -> str:
+        """Hash of photos.npy as it was written."""
+        return str(self._about["pixels"])
+
     def _read_about(self) -> dict[str, Any]:
         return json.loads((self.path / "store.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
@@ -106,6 +111,12 @@ class Store:
         except (OSError, ValueError, KeyError, TypeError, EOFError):
             return False
 
+    @property
+    def is_intact(self) -> bool:
+        """Whether it is whole and holds the very pixels that were written: reads them all, once."""
+        written = self._read_about()["pixels"] if self.is_whole else None
+        return written is not None and written == _file_hash(self.path / "photos.npy")
+
 
 def cache_root() -> Path:
     """Return where stores are kept between commands: $CLASSEUR_CACHE, or the user's cache."""
@@ -124,7 +135,7 @@ def cached_store(listing: Listing, geometry: Geometry) -> Store:
         DataError: if no photo can be read.
     """
     store = _in_cache(listing, geometry)
-    if not store.is_whole:
+    if not store.is_intact:
         build_store(listing, geometry, store.path, reuse=True)
         _register_readable(store, listing)
     return store
@@ -136,7 +147,7 @@ def copy_cached(listing: Listing, geometry: Geometry, to: Path, add: Add) -> Sto
     Takes and raises what `build_store` does.
     """
     cached, store = _in_cache(listing, geometry), Store(to.resolve())
-    if not cached.is_whole:
+    if not cached.is_intact:
         return None
     with staged(store.path) as folder:
         for name in ("photos.npy", "facts.csv", "unreadable.csv", "store.json"):
@@ -162,12 +173,12 @@ def _register_readable(store: Store, listing: Listing) -> None:
     twin = _in_cache(readable, store.geometry)
     with (
         suppress(StoreError),  # a disk without hard links: they will be decoded once more
-        staged(twin.path.resolve(), lambda: twin.is_whole) as folder,
+        staged(twin.path.resolve(), lambda: twin.is_intact) as folder,
     ):
         for name in ("photos.npy", "facts.csv"):
             (folder / name).hardlink_to(store.path / name)
         write_unreadable(folder / "unreadable.csv", [])
-        _write_about(folder, readable, store.geometry, len(paths))
+        _write_about(folder, readable, store.geometry, len(paths), store.pixels_hash)
 
 
 def store_key(listing: Listing, geometry: Geometry) -> str:
@@ -205,7 +216,7 @@ def build_store(
         DataError: if no photo can be read.
     """
     store = Store(to.resolve())
-    with staged(store.path, lambda: reuse and store.is_whole) as folder:
+    with staged(store.path, lambda: reuse and store.is_intact) as folder:
         facts, unreadable = _write_photos(listing, geometry, folder, workers)
         if not facts:
             bad = [*listing.unreadable, *unreadable]
@@ -216,16 +227,20 @@ def build_store(
         write_unreadable(folder / "unreadable.csv", unreadable)
         if add is not None:
             add(folder, facts)
-        _write_about(folder, listing, geometry, len(facts))
+        pixels = _file_hash(folder / "photos.npy")
+        _write_about(folder, listing, geometry, len(facts), pixels)
     return store
 
 
-def _write_about(folder: Path, listing: Listing, geometry: Geometry, photos: int) -> None:
+def _write_about(
+    folder: Path, listing: Listing, geometry: Geometry, photos: int, pixels: str
+) -> None:
     about = {
         "version": STORE_VERSION,
         "key": store_key(listing, geometry),
         "geometry": geometry.to_dict(),
         "photos": photos,
+        "pixels": pixels,
     }
     (folder / "store.json").write_text(json.dumps(about, indent=2), encoding="utf-8")
 
@@ -260,9 +275,12 @@ def _write_photos(
         # The header has room for any number of rows, so it can be put right at the end.
         file.seek(0)
         _write_header(file, (len(facts), *geometry.shape))
-        file.flush()
-        os.fsync(file.fileno())
     return facts, unreadable
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from classeur.data.decode import SUFFIXES
 from classeur.data.records import Listing, Record, split_of
@@ -35,10 +37,11 @@ def list_table(table: Path) -> Listing:
     """List the photos of a table. Paths are relative to the table's folder, or absolute.
 
     Raises:
-        DataError: if a column is missing, or rows lack a path or label, name an unknown split or
-            contradict each other.
+        DataError: if a column is missing, the text is neither UTF-8 nor UTF-16, or rows lack a path
+            or label, name an unknown split or contradict each other.
     """
     rows = list(_rows(table))
+    _check_text(table, rows)
     folder = Path(os.path.normpath(table.parent.absolute()))
     absolute = [os.path.normpath(folder / row["path"]) for row in rows]
     inside = all(Path(path).is_relative_to(folder) for path in absolute)
@@ -70,20 +73,44 @@ def _check_repeated(table: Path, path: str, first: Record, again: Record) -> Non
             )
 
 
+def _check_text(table: Path, rows: list[dict[str, str]]) -> None:
+    """Raise DataError for text in an older encoding; a path may hold any bytes if it is there."""
+    for row in rows:
+        texts = [row["label"], row["group"]]
+        if not os.path.lexists(table.parent / row["path"]):
+            texts.append(row["path"])
+        for text in texts:
+            if printable(text) != text:
+                raise DataError(
+                    f'{table} is not UTF-8: it holds "{printable(text)}". Save it as UTF-8 and try '
+                    "again."
+                )
+
+
 def _rows(table: Path) -> Iterator[dict[str, str]]:
     try:
-        with table.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        with _opened(table) as file:
             reader = csv.reader(file, delimiter=_delimiter(table))
-            columns = _columns(next(reader, []))
+            header = next(reader, [])
+            columns = _columns(header)
             missing = {"path", "label"} - set(columns)
             if missing:
+                found = printable(", ".join(header))[:200] or "an empty file"
                 raise DataError(
                     f"{table} lacks the column {' and '.join(sorted(missing))}. Expected the "
-                    f"header path,label[,split,group], found: {', '.join(columns) or 'nothing'}."
+                    f"header path,label[,split,group], found: {found}."
                 )
             yield from (_row(table, reader.line_num, columns, cells) for cells in reader if cells)
-    except csv.Error as error:
+    except (csv.Error, UnicodeError) as error:
         raise DataError(f"{table} is no table: {error}.") from error
+
+
+def _opened(table: Path) -> TextIO:
+    """Open a table as UTF-8 or as spreadsheets' UTF-16; bytes that are no text are kept."""
+    with table.open("rb") as file:
+        is_utf16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    encoding = "utf-16" if is_utf16 else "utf-8-sig"
+    return table.open(encoding=encoding, errors="surrogateescape", newline="")
 
 
 def _row(table: Path, line: int, columns: dict[str, int], cells: list[str]) -> dict[str, str]:
@@ -91,7 +118,6 @@ def _row(table: Path, line: int, columns: dict[str, int], cells: list[str]) -> d
         name: cells[columns[name]].strip() if columns.get(name, len(cells)) < len(cells) else ""
         for name in _COLUMNS
     }
-    row["label"], row["group"] = printable(row["label"]), printable(row["group"])
     for name in ("path", "label"):
         if not row[name]:
             raise DataError(f"{table}, line {line}, has no {name}. Fill it in or delete the row.")
@@ -107,11 +133,11 @@ def _row(table: Path, line: int, columns: dict[str, int], cells: list[str]) -> d
 
 
 def _header(table: Path) -> dict[str, int]:
-    with table.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        try:
+    try:
+        with _opened(table) as file:
             return _columns(next(csv.reader(file, delimiter=_delimiter(table)), []))
-        except csv.Error:  # whatever it is, it is no table of photos
-            return {}
+    except (csv.Error, UnicodeError):  # whatever it is, it is no table of photos
+        return {}
 
 
 def _columns(header: list[str]) -> dict[str, int]:
@@ -127,6 +153,6 @@ def _columns(header: list[str]) -> dict[str, int]:
 def _delimiter(table: Path) -> str:
     if table.suffix.lower() == ".tsv":
         return "\t"
-    with table.open(encoding="utf-8-sig", errors="replace") as file:
+    with _opened(table) as file:
         header = file.readline()
     return max(",;\t", key=header.count)

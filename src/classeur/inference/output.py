@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
+from classeur.data.rows import RowWriter
 from classeur.errors import InferenceError
 from classeur.inference.predictor import Prediction
 from classeur.run_folder import printable, replacing
@@ -17,12 +17,19 @@ FORMATS = (".csv", ".jsonl", ".parquet")
 _CHUNK = 10_000
 
 
-def check_output(path: Path) -> None:
-    """Raise InferenceError unless the ending is known and the folder is there."""
-    if path.suffix.lower() not in FORMATS:
-        raise InferenceError(f"{path} ends in no known format. Expected {', '.join(FORMATS)}.")
+def check_output(path: Path, formats: Sequence[str] = FORMATS, photos: Iterable[Path] = ()) -> None:
+    """Refuse a file to write before the work begins.
+
+    Raises:
+        InferenceError: if its ending is none of `formats`, its folder is not there, or it is one
+            of `photos`.
+    """
+    if path.suffix.lower() not in formats:
+        raise InferenceError(f"{path} ends in no known format. Expected {', '.join(formats)}.")
     if not path.parent.is_dir():
         raise InferenceError(f"{path.parent} is no folder; make it first, or choose another.")
+    if path.exists() and any(photo.exists() and path.samefile(photo) for photo in photos):
+        raise InferenceError(f"{path} is one of the photos and would be lost. Choose another file.")
 
 
 def write_predictions(
@@ -48,13 +55,11 @@ def write_predictions(
 
 def write_csv(predictions: Iterable[Prediction], file: TextIO, top_k: int) -> Iterator[Prediction]:
     """Write a header and a row a photo; pass each prediction on."""
-    writer: Any = None
+    writer: RowWriter | None = None
     for prediction in predictions:
         row = _row(prediction, top_k)
-        if writer is None:
-            writer = csv.DictWriter(file, list(row), lineterminator="\n")
-            writer.writeheader()
-        writer.writerow(row)
+        writer = writer or RowWriter(file, list(row))
+        writer.write(row.values())
         yield prediction
 
 

@@ -102,7 +102,11 @@ class Predictor:
             pixels = [pixels for _, pixels, _ in batch if pixels is not None]
             rows = iter(self.probabilities(np.stack(pixels)) if pixels else ())
             for path, there, error in batch:
-                yield path, None if there is None else next(rows), error
+                row: NDArray[np.float32] | None = None if there is None else next(rows)
+                if row is not None and not np.isfinite(row).all():
+                    yield path, None, "the network gives it no finite probability"
+                else:
+                    yield path, row, error
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Prepared pixels (N, H, W, C) uint8 -> probabilities (N, num_classes)."""

@@ -124,12 +124,16 @@ class Classifier:
     def load_weights(self, path: Path) -> None:
         """Load weights for this very network. Raises RunFolderError if they are not."""
         try:
-            self.network.load_state_dict(load_file(path))
+            state = load_file(path)
+            self.network.load_state_dict(state)
         except (OSError, SafetensorError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise RunFolderError(
                 f"{path} does not hold the weights that model.json describes: {reason[:300]}."
             ) from error
+        broken = [name for name, tensor in state.items() if not tensor.isfinite().all()]
+        if broken:
+            raise RunFolderError(f"{path} holds numbers that are not finite, in {broken[0]}.")
 
 
 def logits_of(

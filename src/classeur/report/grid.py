@@ -9,6 +9,7 @@ from pathlib import Path
 from classeur.data.decode import decode
 from classeur.errors import InferenceError, UnreadablePhotoError
 from classeur.inference.predictor import Prediction
+from classeur.run_folder import printable
 
 COLUMNS = 6
 
@@ -53,7 +54,7 @@ def _title(prediction: Prediction) -> str:
 
 
 def _short(text: str, at_most: int = 24) -> str:
-    text = text.replace("$", r"\$")  # matplotlib would set it as mathematics
+    text = printable(text).replace("$", r"\$")  # matplotlib would set it as mathematics
     return text if len(text) <= at_most else f"{text[: at_most - 1]}…"
 
 

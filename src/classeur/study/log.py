@@ -20,6 +20,8 @@ QUIET = "CLASSEUR_QUIET"
 
 def show_log() -> None:
     """Show what Classeur logs, as plain lines on stderr; errors only where QUIET is set."""
+    # tqdm's watching thread may hold stderr while the interpreter ends, which CPython calls fatal.
+    tqdm.monitor_interval = 0
     logger = logging.getLogger("classeur")
     logger.setLevel(logging.ERROR if os.environ.get(QUIET) else logging.INFO)
     if not any(isinstance(handler, _BarSafeHandler) for handler in logger.handlers):

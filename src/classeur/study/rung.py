@@ -18,12 +18,12 @@ from pathlib import Path
 from classeur.config import RunConfig
 from classeur.data.manifest import read_manifest
 from classeur.data.store import Store
-from classeur.errors import ClasseurError
+from classeur.errors import ClasseurError, system_error
 from classeur.evaluation.evaluate import evaluate_run
 from classeur.exit_codes import FAILED, INTERRUPTED
 from classeur.models.device import choose_device
 from classeur.report.run_report import write_run_report
-from classeur.run_folder import RunFolder, write_json
+from classeur.run_folder import RunFolder, locked, write_json
 from classeur.study.log import show_log
 from classeur.training.session import train_run
 
@@ -41,7 +41,7 @@ def run_rung(run: RunFolder, store: Store, root: Path) -> None:
         store: its prepared photos.
         root: the folder of photos, for the pictures in the report.
     """
-    with run.locked():
+    with locked(run.path):
         if not run.is_trained:
             train_run(run, store)
         if not run.metrics.is_file():
@@ -77,6 +77,8 @@ def main(arguments: list[str]) -> int:
         return INTERRUPTED
     except ClasseurError as error:
         return _failed(run, str(error))
+    except OSError as error:
+        return _failed(run, system_error(error))
     except Exception as error:  # the edge of the process: the study reports it and goes on
         if os.environ.get(DEBUG):
             traceback.print_exc()

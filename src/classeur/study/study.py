@@ -20,7 +20,7 @@ from classeur.exit_codes import INTERRUPTED
 from classeur.models.registry import options_of
 from classeur.report.binder import build_study_report, write_study_report
 from classeur.report.study_report import StudyReport
-from classeur.run_folder import RunFolder, read_json, write_json, write_text
+from classeur.run_folder import LOCK, RunFolder, locked, read_json, write_json, write_text
 from classeur.study.material import Material, gather
 from classeur.study.rung import failure_file
 from classeur.study.train import configure, settled
@@ -86,6 +86,7 @@ def run_study(
         ConfigError: naming every option that is wrong.
         DataError: if the photos cannot be found, read or split.
         StudyError: if `to` holds another study, or no rung finishes.
+        RunFolderError: if another process is at work on `to`.
     """
     configs = _configs(photos, rungs, seeds, budget, options)
     folder = Path(to)
@@ -96,24 +97,32 @@ def run_study(
         )
         for config in configs
     ]
-    _begin(folder, material, planned)
-    failed = _run_all(planned, material)
+    _make(folder, planned)
+    with locked(folder):
+        _begin(folder, material, planned)
+        failed = _run_all(planned, material)
+        report = _report(folder, material, failed, _settings(planned, seeds, budget))
+        write_study_report(report, folder)
+    return Study(folder, report)
+
+
+def _report(
+    folder: Path, material: Material, failed: dict[str, str], settings: dict[str, Any]
+) -> StudyReport:
     finished = _finished(folder)
     if not finished:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
         raise StudyError(f"no rung finished. {reasons}")
     root = Path(material.root)
-    report = build_study_report(
+    return build_study_report(
         root.name,
         root,
-        settings=_settings(planned, seeds, budget),
+        settings=settings,
         manifest=material.manifest,
         inspection=material.inspection,
         runs=finished,
         failed=failed,
     )
-    write_study_report(report, folder)
-    return Study(folder, report)
 
 
 def _finished(folder: Path) -> dict[str, list[RunFolder]]:
@@ -172,13 +181,17 @@ def _not_for(rung: str) -> set[str]:
     return skipped | {"epochs"} if rung == "majority" else skipped
 
 
-def _begin(folder: Path, material: Material, planned: Sequence[PlannedRun]) -> None:
-    """Write what the study shares; refuse a folder that holds another study."""
+def _make(folder: Path, planned: Sequence[PlannedRun]) -> None:
+    """Make the study's folder; refuse one that holds something else."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StudyError(f"cannot write the study at {folder}: {error.strerror}.") from error
     _refuse_foreign(folder, planned)
+
+
+def _begin(folder: Path, material: Material, planned: Sequence[PlannedRun]) -> None:
+    """Write what the study shares; refuse a folder that holds another study."""
     manifest = folder / "manifest.csv"
     if manifest.is_file() and read_manifest(manifest).rows != material.manifest.rows:
         raise StudyError(
@@ -205,10 +218,14 @@ def _refuse_foreign(folder: Path, planned: Sequence[PlannedRun]) -> None:
     homes = {folder: "study.toml", **{item.run.path: "config.toml" for item in planned}}
     for home, mark in homes.items():
         ours = (home / mark).is_file() or (home / "manifest.csv").is_file()
-        if home.exists() and not ours and (not home.is_dir() or any(home.iterdir())):
+        if home.exists() and not ours and _holds_something(home):
             raise StudyError(
                 f"{home} is not empty and holds no study. Choose another folder with --to."
             )
+
+
+def _holds_something(home: Path) -> bool:
+    return not home.is_dir() or any(entry.name != LOCK for entry in home.iterdir())
 
 
 def _check_same(item: PlannedRun) -> None:

@@ -94,9 +94,10 @@ def train_config(config: RunConfig, *, to: Path | str | None = None) -> RunFolde
         Path(to) if to is not None else free_run_folder(config.recipe or config.model.name)
     )
     if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
+        go_on = f'Go on with it by --resume "{run.path}", or choose'
         raise RunFolderError(
-            f'{run.path} is there already. Go on with it by --resume "{run.path}", or choose '
-            "another folder with --to."
+            f"{run.path} is there already. {go_on if run.config.is_file() else 'Choose'} another "
+            "folder with --to."
         )
     material = gather(config.data, config.preprocessing)
     config = settled(config, material)
