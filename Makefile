@@ -2,21 +2,24 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test format clean
+.PHONY: demo test format reference clean
 
 demo: .venv/ready
 	@$(BIN)/classeur demo
 
 test: .venv/ready
-	@$(BIN)/ruff check src tests benchmarks
-	@$(BIN)/ruff format --check src tests benchmarks
+	@$(BIN)/ruff check src tests benchmarks docs/reference.py
+	@$(BIN)/ruff format --check src tests benchmarks docs/reference.py
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m pytest
 
 format: .venv/ready
-	@$(BIN)/ruff format src tests benchmarks
-	@$(BIN)/ruff check --fix src tests benchmarks
+	@$(BIN)/ruff format src tests benchmarks docs/reference.py
+	@$(BIN)/ruff check --fix src tests benchmarks docs/reference.py
+
+reference: .venv/ready
+	@$(BIN)/python docs/reference.py
 
 # The stamp is written last: an interrupted set-up is done again, a finished one is not.
 .venv/ready: pyproject.toml constraints.txt

@@ -39,10 +39,13 @@ def test_seeds_are_shown_beside_the_score_not_mixed_into_it(
     study_page: Callable[..., Page], sheet: Callable[..., RungSheet]
 ) -> None:
     assert "over seeds" not in study_page().text
-    page = study_page(rungs=[sheet("conv3", seed_scores=[0.90, 0.92, 0.94]), sheet("dense", 1)])
-    cells = rows(page, "Sorted by validation accuracy")
-    assert "92.0 ± 2.0 % 3 seeds" in cells[0]
+    scores = {"conv3-seed0": 0.90, "conv3-seed1": 0.92, "conv3-seed2": 0.94}
+    page = study_page(rungs=[sheet("conv3", seed_scores=scores), sheet("dense", 1)])
+    cells = [cell.replace("\u00a0", " ") for cell in rows(page, "Sorted by validation accuracy")[0]]
+    assert "92.0 ± 2.0 % 90.0 % , 92.0 % , 94.0 %" in cells
     assert "over seeds: mean ± s.d." in page.text
+    links = {link["href"] for link in page.named("a")}
+    assert {f"{folder}/report.html" for folder in scores} <= links
 
 
 def test_openings_are_a_column_only_if_there_were_several(

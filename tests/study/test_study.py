@@ -141,7 +141,7 @@ def test_seeds_share_the_split_and_show_their_spread(photos, cache, tmp_path):
     weights = [(run / "model.safetensors").read_bytes() for run in runs]
     assert weights[0] != weights[1]
     assert len(study.report.rungs) == 1
-    assert len(study.report.rungs[0].seed_scores) == 2
+    assert list(study.report.rungs[0].seed_scores) == ["dense-seed0", "dense-seed1"]
 
 
 @pytest.mark.slow

@@ -131,7 +131,7 @@ def _sheet(name: str, seeds: Sequence[RunFolder]) -> RungSheet:
         ),
     )
     metrics, training = every[run.path.name], read_json(run.training)
-    scores = [m.splits["test"].accuracy.value for m in every.values()]
+    scores = {folder: m.splits["test"].accuracy.value for folder, m in every.items()}
     return RungSheet(
         name=name,
         description=RECIPES[name].description if name in RECIPES else "",
@@ -145,7 +145,7 @@ def _sheet(name: str, seeds: Sequence[RunFolder]) -> RungSheet:
         peak_memory=training["peak_memory"],
         overfits=overfits(metrics),
         openings=len(read_json_lines(run.test_openings)),
-        seed_scores=scores if len(scores) > 1 else [],
+        seed_scores=scores if len(scores) > 1 else {},
     )
 
 

@@ -33,8 +33,8 @@ class RungSheet:
     overfits: bool
     openings: int
     """How often the test split of this run has been read."""
-    seed_scores: list[float] = field(default_factory=list)
-    """Test accuracy of each seed, where there are several."""
+    seed_scores: dict[str, float] = field(default_factory=dict)
+    """Folder of each seed's run -> its test accuracy, where there are several seeds."""
 
     @property
     def val(self) -> Figure:
