@@ -214,7 +214,8 @@ class TrainingConfig(Section):
     class_weights: bool = False
     """Weigh each photo by the inverse frequency of its label."""
     patience: int = 5
-    """Stop after so many epochs without a lower validation loss. 0: never."""
+    """Stop after so many epochs without a higher validation accuracy, or the same at a lower loss.
+    0: never."""
     max_minutes: float = 0.0
     """Time budget for training. 0: none."""
     device: str = "auto"

@@ -88,7 +88,8 @@ def test_a_run_that_overfits_is_told_so(figure: MakeFigure, metrics_from: MakeMe
         "It overfits: 95.0 % of the training photos are right, but only 80.0 % of the validation "
         "photos. More photos, augmentation or dropout may help.",
         "After epoch 2 the training loss went on falling (0.50 to 0.30) while the validation loss "
-        "rose (0.80 to 1.20); the weights of epoch 2 are kept.",
+        "rose (0.80 to 1.20).",
+        "The weights of epoch 2 are kept: its validation accuracy was the highest.",
     ]
 
 
@@ -104,7 +105,7 @@ def test_a_plateau_is_no_rise(figure: MakeFigure, metrics_from: MakeMetrics) -> 
     metrics = run(figure(0.91, 0.01), figure(0.9, 0.01), metrics_from, GOOD)
     sentences = describe_fit(curve((1.0, 1.0), (0.5, 0.80), (0.4, 0.82)), metrics)
     assert sentences[1] == (
-        "The weights of epoch 2 are kept, where the validation loss was lowest."
+        "The weights of epoch 2 are kept: its validation accuracy was the highest."
     )
 
 

@@ -82,12 +82,12 @@ def test_interrupted_and_resumed_equals_uninterrupted(epoch, config, train, tmp_
 
 
 def test_the_best_weights_are_kept_and_not_the_last(config, train, tmp_path, monkeypatch):
-    losses = iter([0.9, 0.5, 0.7, 0.8])
+    scores = iter([(0.9, 0.5), (0.7, 0.6), (0.5, 0.5), (0.8, 0.6)])
     seen = []
 
     def validate(trainer):
         seen.append({k: v.clone() for k, v in trainer.classifier.network.state_dict().items()})
-        return next(losses), 0.5
+        return next(scores)
 
     monkeypatch.setattr(loop, "validate", validate)
     classifier, progress = train(config, tmp_path / "run")
@@ -124,7 +124,7 @@ def test_it_says_why_it_stopped(config, train, tmp_path, monkeypatch):
 
     monkeypatch.setattr(loop, "validate", lambda trainer: (1.0, 0.5))
     _, progress = train(override(config, {"epochs": 30, "patience": 3}), tmp_path / "patience")
-    assert progress.stopped == "the validation loss had not fallen for 3 epochs"
+    assert progress.stopped == "validation had not improved for 3 epochs"
     assert progress.epoch == 4
 
 

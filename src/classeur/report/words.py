@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from classeur.evaluation.comparison import Pair
 from classeur.evaluation.evaluate import RunMetrics
 from classeur.evaluation.metrics import Figure, Metrics
-from classeur.training.history import EpochRow
+from classeur.training.history import EpochRow, best_row
 
 GAP = 0.05
 """Training accuracy this far above validation, with intervals apart, is called overfitting."""
@@ -154,20 +154,20 @@ def _join(words: Sequence[str], last: str) -> str:
 
 
 def _describe_curve(history: Sequence[EpochRow]) -> list[str]:
-    best = min(history, key=lambda row: row.val_loss)
-    last = history[-1]
-    if best is last and len(history) > 1:
+    lowest, kept, last = min(history, key=lambda row: row.val_loss), best_row(history), history[-1]
+    if lowest is last and len(history) > 1:
         return [
             "The validation loss was still falling in the last epoch: more epochs may bring more."
         ]
-    if last.val_loss > 1.1 * best.val_loss and last.train_loss < best.train_loss:
-        return [
-            f"After epoch {best.epoch} the training loss went on falling "
-            f"({best.train_loss:.2f} to {last.train_loss:.2f}) while the validation loss rose "
-            f"({best.val_loss:.2f} to {last.val_loss:.2f}); the weights of epoch {best.epoch} "
-            "are kept."
+    words = []
+    if last.val_loss > 1.1 * lowest.val_loss and last.train_loss < lowest.train_loss:
+        words = [
+            f"After epoch {lowest.epoch} the training loss went on falling "
+            f"({lowest.train_loss:.2f} to {last.train_loss:.2f}) while the validation loss rose "
+            f"({lowest.val_loss:.2f} to {last.val_loss:.2f})."
         ]
-    return [f"The weights of epoch {best.epoch} are kept, where the validation loss was lowest."]
+    best = f"The weights of epoch {kept.epoch} are kept: its validation accuracy was the highest."
+    return [*words, best]
 
 
 def _learned_nothing(metrics: Metrics) -> bool:

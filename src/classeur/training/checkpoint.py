@@ -19,8 +19,9 @@ class Progress:
 
     history: list[EpochRow] = field(default_factory=list)
     best_epoch: int = 0
-    """Epoch with the lowest validation loss; 0: none yet."""
+    """Epoch whose weights are kept; 0: none yet."""
     best_loss: float = float("inf")
+    """Its validation loss."""
     seconds: float = 0.0
     """Spent in training, over all sessions."""
     peak_memory: int = 0

@@ -30,6 +30,15 @@ class EpochRow:
     """Of the epoch, validation included."""
 
 
+def best_row(history: Sequence[EpochRow]) -> EpochRow:
+    """Return the epoch whose weights are kept: the highest validation accuracy.
+
+    Of equals the one with the lower validation loss, then the earlier one: the order in which a
+    study sorts its rungs.
+    """
+    return max(history, key=lambda row: (row.val_accuracy, -row.val_loss))
+
+
 def write_history(path: Path, rows: Sequence[EpochRow]) -> None:
     """Write history.csv in one piece."""
     text = io.StringIO()

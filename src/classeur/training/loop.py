@@ -26,7 +26,7 @@ from classeur.models.device import autocast
 from classeur.models.preprocessing import to_unit
 from classeur.run_folder import RunFolder
 from classeur.training.checkpoint import Progress, load_state, save_state
-from classeur.training.history import EpochRow, write_history
+from classeur.training.history import EpochRow, best_row, write_history
 from classeur.training.memory import peak_memory
 from classeur.training.optimization import (
     balanced_weights,
@@ -94,7 +94,7 @@ def fit(
     """Train until the epochs, the patience or the time are spent; keep the best weights.
 
     After every epoch the run folder can be resumed. When it returns, model.safetensors holds the
-    weights of the epoch with the lowest validation loss, and the classifier has them.
+    weights of the epoch with the highest validation accuracy, and the classifier has them.
 
     Raises:
         DivergedError: if the loss becomes NaN or infinite.
@@ -212,7 +212,7 @@ def _note(trainer: Trainer, progress: Progress, row: EpochRow, run: RunFolder) -
     progress.history.append(row)
     progress.seconds += row.seconds
     progress.peak_memory = max(progress.peak_memory, peak_memory())
-    if row.val_loss < progress.best_loss:
+    if best_row(progress.history) is row:
         progress.best_epoch, progress.best_loss = row.epoch, row.val_loss
         trainer.classifier.save_weights(run)
     progress.stopped = _reason_to_stop(trainer, progress)
@@ -230,7 +230,7 @@ def _reason_to_stop(trainer: Trainer, progress: Progress) -> str:
     if trainer.is_late:
         return f"the time budget of {training.max_minutes:g} minutes was spent"
     if training.patience and progress.epoch - progress.best_epoch >= training.patience:
-        return f"the validation loss had not fallen for {training.patience} epochs"
+        return f"validation had not improved for {training.patience} epochs"
     if progress.epoch >= training.epochs:
         return f"all {training.epochs} epochs were done"
     return ""
