@@ -162,7 +162,8 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
-        if error.filename in (None, str(temporary)):
+        is_ours = temporary is None or error.filename in (None, str(temporary))
+        if error.errno is not None and is_ours:
             error.filename = str(path)  # what the user knows it by
         raise
     finally:

@@ -19,9 +19,13 @@ def test_every_network_has_a_recipe():
     assert {recipe.model.name for recipe in RECIPES.values()} == set(list_models())
 
 
-def test_all_recipes_have_the_same_budget():
-    epochs = {r.training.epochs for r in RECIPES.values() if r.name != "majority"}
-    assert epochs == {40}
+def test_no_recipe_has_a_larger_budget_and_all_stop_by_the_same_rules():
+    trained = [r.training for r in RECIPES.values() if r.name != "majority"]
+    assert max(training.epochs for training in trained) == 40
+    rules = {(t.schedule == "constant", t.epochs == 40, t.patience) for t in trained}
+    constant = {rule for rule in rules if rule[0]}
+    assert constant == {(True, True, 8)}
+    assert {patience for _, _, patience in rules - constant} == {0}
 
 
 def test_an_unknown_recipe_suggests_one():

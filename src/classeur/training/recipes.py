@@ -1,7 +1,8 @@
 """The rungs of the ladder, as data.
 
-All recipes may train for the same number of epochs, and those with a constant learning rate stop by
-the same rule, so that a study compares the approaches and not the patience of whoever wrote them.
+No recipe trains for more than 40 epochs. Those with a constant learning rate stop by the same rule,
+those whose learning rate falls run to its end, so that a study compares the approaches and not the
+patience of whoever wrote them.
 """
 
 from __future__ import annotations
