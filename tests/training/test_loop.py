@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from classeur.config import override
 from classeur.errors import DivergedError, TrainingError
 from classeur.run_folder import RunFolder
-from classeur.training import loop
+from classeur.training import loop, optimization
 from classeur.training.history import read_history
 
 
@@ -195,3 +195,20 @@ def test_a_schedule_ends_within_the_time_budget(config, train, tmp_path):
     _, progress = train(config, tmp_path / "run")
     assert progress.stopped == "the time budget of 0.02 minutes was spent"
     assert progress.history[-1].learning_rate < 0.3 * progress.history[0].learning_rate
+
+
+def test_each_group_of_weights_has_its_share_of_the_learning_rate(
+    config, train, tmp_path, monkeypatch
+):
+    seen = set()
+    step = loop.train_step
+
+    def watched(trainer, *arguments):
+        seen.update((group["share"], group["lr"]) for group in trainer.optimizer.param_groups)
+        return step(trainer, *arguments)
+
+    monkeypatch.setattr(optimization, "WIDE", 100)
+    monkeypatch.setattr(loop, "train_step", watched)
+    train(override(config, {"epochs": 1, "learning_rate": 0.01}), tmp_path / "run")
+    wide = 100 / (32 * 10 * 10)
+    assert seen == {(1.0, 0.01), (wide, pytest.approx(0.01 * wide))}

@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from classeur.config import TrainingConfig
 from classeur.training.optimization import (
+    WIDE,
     balanced_weights,
     learning_rate_at,
     loss_of,
@@ -76,3 +77,13 @@ def test_class_weights_weigh_rare_classes_up():
     logits, targets = torch.randn(10, 2), make_targets(labels, 2, 0.0)
     each = functional.cross_entropy(logits, labels, reduction="none")
     assert torch.allclose(loss_of(logits, targets, weights), (each * weights[labels]).mean())
+
+
+@pytest.mark.parametrize(("name", "expected"), [("adam", 0.25), ("adamw", 0.25), ("sgd", 1.0)])
+def test_a_layer_with_very_many_inputs_takes_smaller_steps(name, expected):
+    network = nn.Sequential(nn.Linear(4 * WIDE, 2), nn.Linear(2, 2))
+    optimizer = make_optimizer(network, TrainingConfig(optimizer=name))
+    shares = {id(p): group["share"] for group in optimizer.param_groups for p in group["params"]}
+    assert shares[id(network[0].weight)] == expected
+    others = [network[0].bias, network[1].weight, network[1].bias]
+    assert {shares[id(parameter)] for parameter in others} == {1.0}

@@ -255,7 +255,7 @@ def _set_learning_rate(trainer: Trainer, step: int) -> float:
     progress = step / (training.epochs * trainer.steps_per_epoch)
     rate = learning_rate_at(training, max(progress, trainer.time_spent))
     for group in trainer.optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["share"]
     return rate
 
 

@@ -10,15 +10,33 @@ from torch.nn import functional
 
 from classeur.config import TrainingConfig
 
+WIDE = 16_384
+"""Inputs of a dense layer above which its learning rate falls in proportion."""
+
 
 def make_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    """Return the optimiser of a config. Biases and normalisation weights do not decay."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
+    """Return the optimiser of a config. Biases and normalisation weights do not decay.
+
+    A step of Adam moves every weight by about the learning rate, and so the output of a dense layer
+    by as much as it has inputs: on all pixels of a photo it would overshoot. Its learning rate is
+    divided by its inputs (Yang et al., 2022, "Tensor Programs V"), from `WIDE` inputs on.
+    """
+    shares = {
+        layer.weight: WIDE / layer.in_features
+        for layer in network.modules()
+        if isinstance(layer, nn.Linear) and layer.in_features > WIDE and config.optimizer != "sgd"
+    }
+    cells: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for parameter in network.parameters():
+        if parameter.requires_grad:
+            cell = (shares.get(parameter, 1.0), parameter.ndim > 1)
+            cells.setdefault(cell, []).append(parameter)
     groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": some, "share": share, "weight_decay": config.weight_decay if decays else 0.0}
+        for (share, decays), some in cells.items()
     ]
-    fused = all(p.device.type in ("cpu", "cuda") for p in parameters)  # one pass over each tensor
+    # one pass over each tensor
+    fused = all(p.device.type in ("cpu", "cuda") for some in cells.values() for p in some)
     if config.optimizer == "sgd":
         return torch.optim.SGD(
             groups, config.learning_rate, momentum=0.9, nesterov=True, fused=fused
