@@ -208,8 +208,8 @@ def test_each_group_of_weights_has_its_share_of_the_learning_rate(
         seen.update((round(group["share"], 6), round(group["lr"], 8)) for group in groups)
         return step(trainer, *arguments)
 
-    monkeypatch.setattr(optimization, "WIDE", 100)
+    monkeypatch.setattr(optimization, "WIDE", 200)
     monkeypatch.setattr(loop, "train_step", watched)
     train(override(config, {"epochs": 1, "learning_rate": 0.01}), tmp_path / "run")
-    wide = 100 / (32 * 10 * 10)
+    wide = 200 / (32 * 10 * 10)
     assert seen == {(1.0, 0.01), (wide, 0.01 * wide)}
