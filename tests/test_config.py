@@ -15,11 +15,10 @@ from classeur.config import (
     ModelConfig,
     PreprocessingConfig,
     RunConfig,
-    Section,
     TrainingConfig,
-    override,
 )
 from classeur.errors import ConfigError
+from classeur.section import Section, override
 
 SECTIONS = [DataConfig, PreprocessingConfig, ModelConfig, AugmentationConfig, TrainingConfig]
 

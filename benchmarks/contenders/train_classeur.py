@@ -14,7 +14,8 @@ from classeur.data.geometry import Geometry
 from classeur.models.classifier import Classifier
 from classeur.models.device import choose_number_format, keep_freed_memory
 from classeur.models.preprocessing import Preprocessing, measure
-from classeur.training.loop import Trainer, TrainingData, run_epoch
+from classeur.training.inputs import Pixels, TrainingData
+from classeur.training.loop import Trainer, run_epoch
 from classeur.training.optimization import make_optimizer
 from classeur.training.seeding import be_deterministic
 
@@ -56,8 +57,17 @@ def make_trainer(options: Namespace) -> Trainer:
     classifier = Classifier.create(config.model, ["cats", "dogs"], preprocessing)
     device = torch.device("cpu")
     number_format = choose_number_format("auto", device)
-    optimizer = make_optimizer(classifier.network, config.training)
-    return Trainer(classifier, data, config, device, number_format, optimizer, None)
+    return Trainer(
+        network=classifier.network,
+        inputs=Pixels(data, preprocessing, config.augmentation),
+        num_classes=2,
+        config=config,
+        device=device,
+        number_format=number_format,
+        optimizer=make_optimizer(classifier.network, config.training),
+        class_weights=None,
+        keep=lambda: None,
+    )
 
 
 def load(options: Namespace) -> TrainingData:

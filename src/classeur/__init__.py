@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from classeur.errors import ClasseurError
     from classeur.inference.predictor import Prediction, Predictor
     from classeur.models.registry import create_model, list_models
+    from classeur.models.weights import list_backbones
     from classeur.run_folder import RunFolder
     from classeur.study.demo import demo
     from classeur.study.score import Score, evaluate
@@ -54,6 +55,7 @@ _HOMES = {
     "evaluate": "classeur.study.score",
     "get_recipe": "classeur.training.recipes",
     "inspect": "classeur.api",
+    "list_backbones": "classeur.models.weights",
     "list_models": "classeur.models.registry",
     "predict": "classeur.api",
     "prepare": "classeur.api",
@@ -79,6 +81,7 @@ __all__ = [
     "evaluate",
     "get_recipe",
     "inspect",
+    "list_backbones",
     "list_models",
     "predict",
     "prepare",

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from classeur.config import DataConfig, PreprocessingConfig, Section, override
+from classeur.config import DataConfig, PreprocessingConfig
+from classeur.section import Section, override
 
 if TYPE_CHECKING:
     from classeur.data.inspect import Inspection

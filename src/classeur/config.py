@@ -12,7 +12,8 @@ from typing import Any, Self
 
 import tomli_w
 
-from classeur.errors import ConfigError, did_you_mean, unknown
+from classeur.errors import ConfigError
+from classeur.section import Section, build
 
 LAYOUTS = ("auto", "class-folders", "split-folders", "flat", "table", "idx", "arrays")
 COLORS = ("auto", "rgb", "grey")
@@ -20,63 +21,11 @@ RESIZES = ("squash", "crop", "pad")
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "one-cycle")
 NORMALIZATIONS = ("none", "batch")
+HEADS = ("linear", "dense")
+METHODS = ("frozen", "fine-tune", "scratch")
+INTERPOLATIONS = ("auto", "nearest", "bilinear", "bicubic", "lanczos")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 NUMBER_FORMATS = ("auto", "float32", "bfloat16")
-
-
-class Section:
-    """A group of options. Subclasses are frozen dataclasses and yield their problems."""
-
-    def __post_init__(self) -> None:
-        problems = self._type_problems() or list(self.problems())
-        if problems:
-            raise ConfigError(problems)
-
-    def problems(self) -> Iterator[str]:
-        """Yield a sentence for every option whose value cannot be right."""
-        yield from ()
-
-    def _type_problems(self) -> list[str]:
-        """Return the problems with values of a wrong type and, if there are any, all others."""
-        problems: list[str] = []
-        right: dict[str, Any] = {}
-        for name, expected in typing.get_type_hints(type(self)).items():
-            value = getattr(self, name)
-            if _is_a(value, expected):
-                right[name] = value
-            else:
-                problems.append(f"{name} must be {_type_name(expected)}, received {value!r}.")
-        if problems:
-            _replaced(type(self)(), right, problems)
-        return problems
-
-    def at_least(self, minimum: float, *names: str) -> Iterator[str]:
-        """Yield a problem for each named option below `minimum`."""
-        for name in names:
-            if not getattr(self, name) >= minimum:
-                yield f"{name} must be at least {minimum:g}, received {getattr(self, name)!r}."
-
-    def between(self, low: float, high: float, *names: str) -> Iterator[str]:
-        """Yield a problem for each named option outside [low, high)."""
-        for name in names:
-            if not low <= getattr(self, name) < high:
-                yield (
-                    f"{name} must be at least {low:g} and below {high:g}, "
-                    f"received {getattr(self, name)!r}."
-                )
-
-    def within(self, low: float, high: float, *names: str) -> Iterator[str]:
-        """Yield a problem for each named option outside [low, high]."""
-        for name in names:
-            if not low <= getattr(self, name) <= high:
-                yield (
-                    f"{name} must be from {low:g} to {high:g}, received {getattr(self, name)!r}."
-                )
-
-    def one_of(self, choices: tuple[str, ...], name: str) -> Iterator[str]:
-        """Yield a problem if the named option is none of the choices."""
-        if getattr(self, name) not in choices:
-            yield unknown(name, getattr(self, name), choices)
 
 
 @dataclass(frozen=True)
@@ -124,11 +73,14 @@ class PreprocessingConfig(Section):
     """How a photo becomes the pixels that the network sees."""
 
     size: int = 0
-    """Side of the square that the network sees, in pixels. 0: chosen from 200 of the photos."""
+    """Side of the square that the network sees, in pixels. 0: that of the pre-trained weights, else
+    chosen from 200 of the photos."""
     color: str = "auto"
     """`rgb`, `grey`, or `auto`: grey if every photo of a sample of 200 is."""
     resize: str = "squash"
     """`squash` to the square, `crop` the centre, or `pad` with black."""
+    interpolation: str = "auto"
+    """One of INTERPOLATIONS; `auto`: that of the pre-trained weights, else bilinear."""
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for every option whose value cannot be right."""
@@ -136,6 +88,7 @@ class PreprocessingConfig(Section):
             yield f"size must be from 4 to 4096 pixels, received {self.size}."
         yield from self.one_of(COLORS, "color")
         yield from self.one_of(RESIZES, "resize")
+        yield from self.one_of(INTERPOLATIONS, "interpolation")
 
 
 @dataclass(frozen=True)
@@ -143,18 +96,26 @@ class ModelConfig(Section):
     """Which network, and its own options."""
 
     name: str = "conv3"
-    """A name of `classeur.models.list_models()`."""
+    """A name of `classeur.list_models()`, or of any network of timm."""
     dropout: float = 0.5
-    """Probability that a unit of the dense layer is dropped."""
+    """Probability that a unit of the dense layer is dropped; in a linear head, of a feature."""
     spatial_dropout: float = 0.0
     """Probability that a whole channel is dropped after each convolution block."""
     normalization: str = "none"
     """`batch`: batch normalisation after each convolution; `none`."""
+    head: str = "linear"
+    """On a backbone of timm: `linear` on its pooled features, or `dense` on its feature maps."""
+    units: int = 256
+    """Units of a dense head."""
+    arguments: tuple[str, ...] = ()
+    """What timm builds a backbone with, as `name=value`: `pad_type=same`."""
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for every option whose value cannot be right."""
         yield from self.between(0, 1, "dropout", "spatial_dropout")
         yield from self.one_of(NORMALIZATIONS, "normalization")
+        yield from self.one_of(HEADS, "head")
+        yield from self.at_least(1, "units")
 
 
 @dataclass(frozen=True)
@@ -205,6 +166,8 @@ class TrainingConfig(Section):
     """One of OPTIMIZERS. `sgd` has Nesterov momentum 0.9."""
     learning_rate: float = 1e-3
     """Peak learning rate."""
+    warmup_epochs: float = 0.0
+    """Epochs in which the learning rate first rises to its peak. Not with `one-cycle`."""
     weight_decay: float = 0.0
     """Weight decay; decoupled for `adamw`, L2 for the others. Biases and norms are exempt."""
     schedule: str = "constant"
@@ -226,7 +189,7 @@ class TrainingConfig(Section):
     def problems(self) -> Iterator[str]:
         """Yield a sentence for every option whose value cannot be right."""
         yield from self.at_least(1, "epochs", "batch_size")
-        yield from self.at_least(0, "weight_decay", "patience", "max_minutes")
+        yield from self.at_least(0, "weight_decay", "patience", "max_minutes", "warmup_epochs")
         if not 0 < self.learning_rate <= 100:
             yield f"learning_rate must be above 0 and at most 100, received {self.learning_rate!r}."
         yield from self.between(0, 1, "label_smoothing")
@@ -234,6 +197,39 @@ class TrainingConfig(Section):
         yield from self.one_of(SCHEDULES, "schedule")
         yield from self.one_of(DEVICES, "device")
         yield from self.one_of(NUMBER_FORMATS, "number_format")
+
+
+@dataclass(frozen=True)
+class TransferConfig(Section):
+    """How a backbone of timm is used. Our own networks have none of these options."""
+
+    method: str = "frozen"
+    """`frozen`: the head learns, on features computed once; `fine-tune`: then the backbone too;
+    `scratch`: all of it, from weights freshly drawn."""
+    weights: str = ""
+    """A .safetensors file, or a folder of them by timm's names. Empty: the folder in
+    CLASSEUR_WEIGHTS, else the Hugging Face hub."""
+    views: int = 0
+    """Augmented views of each training photo among the features of a frozen backbone. 0: only the
+    photo itself."""
+    head_epochs: int = 20
+    """With `fine-tune`: epochs in which the head learns alone, before the backbone does."""
+    unfreeze: str = "all"
+    """With `fine-tune`: what learns of the backbone: `all`; the topmost N blocks; `blocks`: one
+    more in each epoch, from the top down."""
+    layer_decay: float = 0.7
+    """With `fine-tune`: learning rate of a block, as a fraction of that of the block above it."""
+    keep_norms: bool = False
+    """With `fine-tune`: batch-norm statistics stay as they were pre-trained."""
+
+    def problems(self) -> Iterator[str]:
+        """Yield a sentence for every option whose value cannot be right."""
+        yield from self.one_of(METHODS, "method")
+        yield from self.at_least(0, "views", "head_epochs")
+        yield from self.within(0.01, 1, "layer_decay")
+        is_number = self.unfreeze.isdecimal() and int(self.unfreeze) > 0
+        if self.unfreeze not in ("all", "blocks") and not is_number:
+            yield f'unfreeze must be all, blocks or a number of blocks, received "{self.unfreeze}".'
 
 
 @dataclass(frozen=True)
@@ -249,6 +245,7 @@ class RunConfig(Section):
     model: ModelConfig = field(default_factory=ModelConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    transfer: TransferConfig = field(default_factory=TransferConfig)
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for every option whose value cannot be right."""
@@ -264,7 +261,7 @@ class RunConfig(Section):
 
         Raises ConfigError that names every unknown option and every impossible value at once.
         """
-        return typing.cast("Self", _build(cls, values, ""))
+        return typing.cast("Self", build(cls, values))
 
     @classmethod
     def from_toml(cls, path: Path) -> Self:
@@ -274,79 +271,3 @@ class RunConfig(Section):
         except (OSError, tomllib.TOMLDecodeError) as error:
             raise ConfigError([f"{path} cannot be read as TOML: {error}."]) from error
         return cls.from_mapping(values)
-
-
-def override(section: Section, changes: Mapping[str, Any]) -> Any:
-    """Return `section` with the given options changed; None means "as it is".
-
-    `changes` may hold options of nested sections by their bare names (`epochs=3`).
-    Raises ConfigError with every unknown option and impossible value.
-    """
-    remaining = {name: value for name, value in changes.items() if value is not None}
-    problems: list[str] = []
-    own = vars(section)
-    nested = {name: value for name, value in own.items() if isinstance(value, Section)}
-    known = [*own, *(key for value in nested.values() for key in vars(value))]
-    for name, value in nested.items():
-        taken = {key: remaining.pop(key) for key in list(remaining) if key in vars(value)}
-        nested[name] = _replaced(value, taken, problems)
-    for key in [key for key in remaining if key not in own]:
-        problems.append(f'unknown option "{key}".{did_you_mean(key, known)}')
-        del remaining[key]
-    changed = _replaced(section, nested | remaining, problems)
-    if problems:
-        raise ConfigError(problems)
-    return changed
-
-
-def _replaced(section: Section, changes: Mapping[str, Any], problems: list[str]) -> Section:
-    """Return the section with the changes; if they cannot be, as it is, adding the problems."""
-    try:
-        return dataclasses.replace(section, **changes)  # type: ignore[type-var]
-    except ConfigError as error:
-        problems += error.problems
-        return section
-
-
-def _build(kind: type[Section], values: Mapping[str, Any], where: str) -> Section:
-    """Build one section from a mapping, collecting problems from it and from those inside."""
-    hints = typing.get_type_hints(kind)
-    problems: list[str] = []
-    arguments: dict[str, Any] = {}
-    for key, value in values.items():
-        if key not in hints:
-            problems.append(f'unknown option "{where}{key}".{did_you_mean(key, hints)}')
-        elif isinstance(hints[key], type) and issubclass(hints[key], Section):
-            if not isinstance(value, Mapping):
-                problems.append(f"{where}{key} must be a table, received {value!r}.")
-                continue
-            try:
-                arguments[key] = _build(hints[key], value, f"{where}{key}.")
-            except ConfigError as error:
-                problems += error.problems
-        else:
-            arguments[key] = tuple(value) if isinstance(value, list) else value
-    try:
-        built = kind(**arguments)
-    except ConfigError as error:
-        problems += error.problems
-    if problems:
-        raise ConfigError(problems)
-    return built
-
-
-def _is_a(value: object, expected: Any) -> bool:
-    if typing.get_origin(expected) is tuple:
-        return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
-    if expected is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    if expected is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, expected)
-
-
-def _type_name(expected: Any) -> str:
-    if typing.get_origin(expected) is tuple:
-        return "a list of texts"
-    names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
-    return names.get(expected, f"a {getattr(expected, '__name__', expected)}")

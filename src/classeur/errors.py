@@ -7,6 +7,7 @@
     │   ├── SplitError              too few photos for the split that was asked for
     │   └── StoreError              prepared pixels that cannot be written or trusted
     ├── ModelError              an unknown network, or one that the photos do not fit
+    │   └── WeightsError        pre-trained weights that are not at hand, or of another network
     ├── TrainingError           a run that cannot start or go on
     │   └── DivergedError           the loss became NaN or infinite
     ├── EvaluationError         predictions that cannot be scored or compared
@@ -54,6 +55,10 @@ class StoreError(DataError):
 
 class ModelError(ClasseurError):
     """The network is unknown, or does not fit the photos."""
+
+
+class WeightsError(ModelError):
+    """Pre-trained weights are not at hand, or are not those of the network."""
 
 
 class TrainingError(ClasseurError):

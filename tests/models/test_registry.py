@@ -63,7 +63,8 @@ def message_of(config: ModelConfig, classes: int = 2) -> str:
 
 def test_an_unknown_name() -> None:
     expected = (
-        f'unknown model "resnet_small". Did you mean "resnet-small"? Expected one of: {NAMES}.'
+        f'unknown model "resnet_small". Did you mean "resnet-small"? Expected one of: {NAMES}. '
+        "Or any network of timm; see: classeur models."
     )
     assert message_of(ModelConfig("resnet_small")) == expected
     with pytest.raises(ModelError, match=r'unknown model "zzz"\. Expected one of'):

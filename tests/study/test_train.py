@@ -37,7 +37,9 @@ def test_a_run_folder_holds_what_the_design_says(dense):
 
 def test_the_config_repeats_the_run(dense):
     values = tomllib.loads(dense.config.read_text())
-    assert values["preprocessing"] == {"size": 16, "color": "rgb", "resize": "squash"}
+    assert values["preprocessing"] == {
+        "size": 16, "color": "rgb", "resize": "squash", "interpolation": "bilinear",
+    }  # fmt: skip
     assert RunConfig.from_toml(dense.config).training.epochs == 3
 
 

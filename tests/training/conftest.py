@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from classeur.config import ModelConfig, RunConfig, override
+from classeur.config import ModelConfig, RunConfig
 from classeur.data.geometry import Geometry
 from classeur.models.classifier import Classifier
 from classeur.models.preprocessing import Preprocessing
 from classeur.run_folder import RunFolder
+from classeur.section import override
 from classeur.training.checkpoint import Progress
-from classeur.training.loop import TrainingData, fit
+from classeur.training.inputs import TrainingData
+from classeur.training.loop import fit
 from classeur.training.seeding import seed_all
 
 SIZE = 12

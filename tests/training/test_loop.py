@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from classeur.config import override
 from classeur.errors import DivergedError, TrainingError
 from classeur.run_folder import RunFolder
+from classeur.section import override
 from classeur.training import loop, optimization
 from classeur.training.history import read_history
 
@@ -86,7 +86,7 @@ def test_the_best_weights_are_kept_and_not_the_last(config, train, tmp_path, mon
     seen = []
 
     def validate(trainer):
-        seen.append({k: v.clone() for k, v in trainer.classifier.network.state_dict().items()})
+        seen.append({k: v.clone() for k, v in trainer.network.state_dict().items()})
         return next(scores)
 
     monkeypatch.setattr(loop, "validate", validate)

@@ -23,6 +23,7 @@ _COMMANDS = {
     "study": "Compare several recipes on the same split: the binder.",
     "predict": "Classify photos with a trained run.",
     "recipes": "List the recipes that train and study know.",
+    "models": "List the pre-trained networks: parameters, size, whether weights are at hand.",
     "demo": "A study on handwritten digits, in two minutes.",
 }
 

@@ -20,15 +20,23 @@ from classeur.config import (
     DataConfig,
     ModelConfig,
     PreprocessingConfig,
-    Section,
     TrainingConfig,
+    TransferConfig,
 )
+from classeur.section import Section
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 DATA = (DataConfig,)
 PIXELS = (DataConfig, PreprocessingConfig)
-ALL = (DataConfig, PreprocessingConfig, ModelConfig, AugmentationConfig, TrainingConfig)
+ALL = (
+    DataConfig,
+    PreprocessingConfig,
+    ModelConfig,
+    AugmentationConfig,
+    TrainingConfig,
+    TransferConfig,
+)
 
 COMMA_LIST = "a,b,…"
 """How help pages show what `comma_list` takes."""
@@ -96,5 +104,5 @@ def _docs(section: str) -> dict[str, str]:
 
 
 def _spelled_out(match: re.Match[str]) -> str:
-    """LAYOUTS -> the layouts."""
-    return ", ".join(getattr(config, match[0]))
+    """LAYOUTS -> the layouts; names of environment variables stay."""
+    return ", ".join(getattr(config, match[0])) if hasattr(config, match[0]) else match[0]

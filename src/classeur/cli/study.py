@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from classeur.cli.options import ALL, COMMA_LIST, comma_list, config_options
 from classeur.exit_codes import FAILED, INTERRUPTED
@@ -42,7 +43,12 @@ from classeur.training.recipes import DEFAULT_RUNGS
 @click.option("--seed", type=int, metavar="N", help="The first seed. [default: 0]")
 @config_options(ALL)
 def command(
-    photos: Path, rungs: tuple[str, ...], to: Path, seeds: int, budget: float, **options: Any
+    photos: Path,
+    rungs: tuple[str, ...],
+    to: Path,
+    seeds: int,
+    budget: float,
+    **options: Any,
 ) -> None:
     """Compare several recipes on the same split, and write the binder.
 
@@ -53,9 +59,13 @@ def command(
     from classeur.study.study import run_study
 
     show_log()
+    # Weights that are missing stop a study only where their rung was asked for by name.
+    chosen = click.get_current_context().get_parameter_source("rungs") is ParameterSource.DEFAULT
     given = {name: value for name, value in options.items() if value is not None}
     try:
-        study = run_study(photos, rungs, to=to, seeds=seeds, budget=budget, **given)
+        study = run_study(
+            photos, rungs, to=to, seeds=seeds, budget=budget, skip_missing=chosen, **given
+        )
     except KeyboardInterrupt:
         click.echo("interrupted; the same command goes on where it stopped", err=True)
         raise SystemExit(INTERRUPTED) from None

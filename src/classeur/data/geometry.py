@@ -96,7 +96,11 @@ class Geometry:
 
 
 def suggest_geometry(
-    listing: Listing, size: int = 0, color: str = "auto", resize: str = "squash"
+    listing: Listing,
+    size: int = 0,
+    color: str = "auto",
+    resize: str = "squash",
+    interpolation: str = "auto",
 ) -> Geometry:
     """Return a geometry, with what was left open chosen from the heads of at most 200 photos.
 
@@ -106,6 +110,7 @@ def suggest_geometry(
             become 150 pixels.
         color: `rgb`, `grey`, or `auto`: grey if all of those are.
         resize: `squash`, `crop` or `pad`.
+        interpolation: Pillow's resampling filter; `auto`: bilinear.
     """
     looks = _looks(listing) if size == 0 or color == "auto" else []
     sides = [side for side, _ in looks]
@@ -114,7 +119,8 @@ def suggest_geometry(
         size = max(4, middle) if middle <= 64 else 150
     if color == "auto":
         color = "grey" if looks and all(grey for _, grey in looks) else "rgb"
-    return Geometry(size, cast("Color", color), cast("Resize", resize))
+    interpolation = "bilinear" if interpolation == "auto" else interpolation
+    return Geometry(size, cast("Color", color), cast("Resize", resize), interpolation)
 
 
 def _looks(listing: Listing) -> list[tuple[int, bool]]:

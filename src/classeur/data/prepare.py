@@ -57,7 +57,11 @@ def prepare(config: DataConfig, preprocessing: PreprocessingConfig, to: Path) ->
     """
     listing = scan_as(config)
     geometry = suggest_geometry(
-        listing, preprocessing.size, preprocessing.color, preprocessing.resize
+        listing,
+        preprocessing.size,
+        preprocessing.color,
+        preprocessing.resize,
+        preprocessing.interpolation,
     )
 
     def add(folder: Path, facts: list[PhotoFacts]) -> None:

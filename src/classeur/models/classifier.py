@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from classeur.errors import ClasseurError, ConfigError, ModelError, RunFolderErr
 from classeur.models.preprocessing import Preprocessing
 from classeur.models.registry import create_model
 from classeur.run_folder import RunFolder, read_json, replacing, write_json
+from classeur.section import build
 
 MODEL_VERSION = 1
 
@@ -34,6 +35,8 @@ class Classifier:
     preprocessing: Preprocessing
     temperature: float = 1.0
     """Logits are divided by it before they become probabilities."""
+    backbone: dict[str, str] = field(default_factory=dict)
+    """Name, source, licence and photos of the pre-trained weights it began with; empty: none."""
 
     @classmethod
     def create(
@@ -79,6 +82,7 @@ class Classifier:
             "class_names": self.class_names,
             "preprocessing": self.preprocessing.to_dict(),
             "temperature": self.temperature,
+            "backbone": self.backbone,
         }
         write_json(run.model, facts)
 
@@ -107,10 +111,11 @@ class Classifier:
                     f"{run.model} is of version {facts['version']}; this Classeur reads version "
                     f"{MODEL_VERSION}. Train the run again."
                 )
-            config = ModelConfig(**facts["model"])
+            config = cast("ModelConfig", build(ModelConfig, facts["model"]))
             preprocessing = Preprocessing.from_dict(facts["preprocessing"])
             classifier = cls.create(config, facts["class_names"], preprocessing)
             classifier.temperature = float(facts["temperature"])
+            classifier.backbone = dict(facts.get("backbone", {}))
             _check_order(run.model, classifier.class_names)
             if not 0 < classifier.temperature < float("inf"):
                 raise ModelError(f"temperature must be above 0, received {facts['temperature']}.")

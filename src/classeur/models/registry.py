@@ -11,6 +11,7 @@ from torch import nn
 
 from classeur.config import ModelConfig
 from classeur.errors import ModelError, unknown
+from classeur.models.weights import is_backbone
 
 Shape = tuple[int, int, int]
 Builder = Callable[[Shape, int, ModelConfig], nn.Module]
@@ -53,9 +54,15 @@ def register(name: str, *options: str) -> Callable[[AnyBuilder], AnyBuilder]:
 
 
 def list_models() -> list[str]:
-    """Return the names of all networks, in the order of the ladder."""
+    """Return the names of our own networks, in the order of the ladder."""
     _load()
     return list(_ENTRIES)
+
+
+def is_pretrained(name: str) -> bool:
+    """Whether a network is a backbone of timm, and not one of our own."""
+    _load()
+    return name not in _ENTRIES and is_backbone(name)
 
 
 def options_of(name: str) -> frozenset[str]:
@@ -111,9 +118,15 @@ def create_model(config: ModelConfig, shape: Shape, num_classes: int) -> nn.Modu
 
 def _entry(name: str) -> Entry:
     _load()
-    if name not in _ENTRIES:
-        raise ModelError(unknown("model", name, _ENTRIES))
-    return _ENTRIES[name]
+    if name in _ENTRIES:
+        return _ENTRIES[name]
+    if is_backbone(name):
+        from classeur.models.pretrained import OPTIONS, build_pretrained
+
+        return Entry(name, build_pretrained, frozenset(OPTIONS))
+    raise ModelError(
+        f"{unknown('model', name, _ENTRIES)} Or any network of timm; see: classeur models."
+    )
 
 
 def _load() -> None:

@@ -15,7 +15,7 @@ from classeur.evaluation.evaluate import read_metrics
 from classeur.evaluation.predictions import read_predictions
 from classeur.report.photos import Album, PhotoCard
 from classeur.report.study_report import RungSheet, StudyReport
-from classeur.report.words import conclude, overfits
+from classeur.report.words import conclude, overfits, seen_before
 from classeur.run_folder import RunFolder, read_json, read_json_lines, write_json
 from classeur.training.history import read_history
 from classeur.training.recipes import RECIPES
@@ -30,6 +30,7 @@ def build_study_report(
     inspection: Inspection,
     runs: Mapping[str, Sequence[RunFolder]],
     failed: dict[str, str],
+    skipped: dict[str, str] | None = None,
 ) -> StudyReport:
     """Read the finished runs of a study and return its binder.
 
@@ -41,6 +42,7 @@ def build_study_report(
         inspection: findings about the photos.
         runs: rung -> its finished runs, one a seed; at least one rung.
         failed: run -> why it did not finish.
+        skipped: rung -> why it was not begun.
     """
     sheets = [_sheet(name, seeds) for name, seeds in runs.items()]
     sheets.sort(key=lambda sheet: (-sheet.val.value, sheet.metrics.splits["val"].log_loss.value))
@@ -62,8 +64,15 @@ def build_study_report(
         samples=sample_sheet(inspection),
         rungs=sheets,
         failed=failed,
+        skipped=skipped or {},
         pairs=pairs,
-        conclusion=conclude(chosen.name, pairs, chosen.test, photos, chosen.openings),
+        conclusion=[
+            *conclude(chosen.name, pairs, chosen.test, photos, chosen.openings),
+            *seen_before(
+                {sheet.name: sheet.pretrained_on for sheet in sheets},
+                [str(root), *(row.path for row in manifest.rows)],
+            ),
+        ],
         environment=read_json(_folder(runs, chosen).environment),
     )
 
@@ -99,6 +108,7 @@ def comparison(report: StudyReport) -> dict[str, Any]:
         ],
         "pairs": [{**asdict(pair), "differs": pair.differs} for pair in report.pairs],
         "failed": report.failed,
+        "skipped": report.skipped,
     }
 
 
@@ -145,6 +155,7 @@ def _sheet(name: str, seeds: Sequence[RunFolder]) -> RungSheet:
         peak_memory=training["peak_memory"],
         overfits=overfits(metrics),
         openings=len(read_json_lines(run.test_openings)),
+        pretrained_on=read_json(run.model).get("backbone", {}).get("pretrained_on", ""),
         seed_scores=scores if len(scores) > 1 else {},
     )
 

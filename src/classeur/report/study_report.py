@@ -33,6 +33,8 @@ class RungSheet:
     overfits: bool
     openings: int
     """How often the test split of this run has been read."""
+    pretrained_on: str = ""
+    """The photos that its backbone learned from before; empty: none."""
     seed_scores: dict[str, float] = field(default_factory=dict)
     """Folder of each seed's run -> its test accuracy, where there are several seeds."""
 
@@ -69,3 +71,5 @@ class StudyReport:
     pairs: list[Pair]
     conclusion: list[str]
     environment: dict[str, Any]
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Rung -> why it was not begun."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 from classeur.evaluation.comparison import Pair
 from classeur.evaluation.evaluate import RunMetrics
@@ -138,6 +139,31 @@ def _name(others: Sequence[tuple[str, Figure]], word: str) -> str:
         return _join([other for other, _ in others], word)
     named = [f"{other} ({_briefly(d, units=not i)})" for i, (other, d) in enumerate(others)]
     return _join(named, word)
+
+
+_OF_IMAGENET = re.compile(
+    r"(?<![a-z\d])n\d{8}(?!\d)|stanford.?dogs|imagenette|imagewoof", re.IGNORECASE
+)
+"""ImageNet's ids of classes, and data sets that were drawn from it, in names of folders."""
+
+
+def seen_before(pretrained_on: Mapping[str, str], paths: Iterable[str]) -> list[str]:
+    """Return a warning where the photos are likely among those that a backbone learned from.
+
+    Args:
+        pretrained_on: rung -> the photos its backbone learned from; empty: none.
+        paths: of the photos and the folder that holds them.
+    """
+    names = [name for name, photos in pretrained_on.items() if photos.startswith("ImageNet")]
+    trace = next((found[0] for path in paths if (found := _OF_IMAGENET.search(path))), None)
+    if not names or trace is None:
+        return []
+    its = "its score here is" if len(names) == 1 else "their scores here are"
+    return [
+        f"{_join(names, 'and')} began with weights from ImageNet, and these photos are probably of "
+        f"ImageNet too (“{trace}” in their paths): {its} optimistic, for photos that a network has "
+        "learned from are easier than new ones."
+    ]
 
 
 def _briefly(figure: Figure, *, units: bool) -> str:

@@ -1,32 +1,56 @@
-"""What every rung of a study shares: the photos, prepared once, and one split."""
+"""What every rung of a study shares: the photos, and one split. Pixels are prepared once a size."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from classeur.config import DataConfig, PreprocessingConfig
-from classeur.data.geometry import suggest_geometry
+from classeur.data.geometry import Geometry, suggest_geometry
 from classeur.data.inspect import Inspection, findings
 from classeur.data.manifest import Manifest
 from classeur.data.prepare import scan_as, split_as
+from classeur.data.records import Listing
 from classeur.data.store import Store, cached_store
+from classeur.errors import DataError
 
 
 @dataclass(frozen=True)
 class Material:
     """Photos, pixels, split and findings."""
 
-    root: str
-    """Folder that the manifest's paths are relative to."""
+    listing: Listing
+    """The photos of the manifest, in its order."""
     store: Store
     manifest: Manifest
     inspection: Inspection
 
     @property
+    def root(self) -> str:
+        """Folder that the manifest's paths are relative to."""
+        return str(self.listing.root)
+
+    @property
     def preprocessing(self) -> PreprocessingConfig:
         """What was chosen where the config left it open."""
         geometry = self.store.geometry
-        return PreprocessingConfig(geometry.size, geometry.color, geometry.resize)
+        return PreprocessingConfig(
+            geometry.size, geometry.color, geometry.resize, geometry.interpolation
+        )
+
+    def prepared(self, asked: PreprocessingConfig) -> Material:
+        """Return the same photos and split with pixels as another rung asks for them.
+
+        Raises:
+            DataError: if a photo of the split does not decode that way.
+        """
+        geometry = geometry_of(self.listing, asked)
+        if geometry == self.store.geometry:
+            return self
+        store = cached_store(self.listing, geometry)
+        if store.unreadable:
+            item = store.unreadable[0]
+            raise DataError(f"at {geometry.size} pixels, {item.path} {item.reason}.")
+        return replace(self, store=store)
 
 
 def gather(data: DataConfig, preprocessing: PreprocessingConfig) -> Material:
@@ -36,11 +60,15 @@ def gather(data: DataConfig, preprocessing: PreprocessingConfig) -> Material:
         DataError: if the photos cannot be found, read or split.
     """
     listing = scan_as(data)
-    geometry = suggest_geometry(
-        listing, preprocessing.size, preprocessing.color, preprocessing.resize
-    )
-    store = cached_store(listing, geometry)
+    store = cached_store(listing, geometry_of(listing, preprocessing))
     facts = store.facts(listing)
     manifest = split_as(data, facts)
     unreadable = [*listing.unreadable, *store.unreadable]
-    return Material(str(listing.root), store, manifest, findings(listing, facts, unreadable))
+    inspection = findings(listing, facts, unreadable)
+    readable = replace(listing, records=[fact.record for fact in facts], unreadable=[])
+    return Material(readable, store, manifest, inspection)
+
+
+def geometry_of(listing: Listing, asked: PreprocessingConfig) -> Geometry:
+    """Return the geometry that a config asks for, what it leaves open chosen from the photos."""
+    return suggest_geometry(listing, asked.size, asked.color, asked.resize, asked.interpolation)

@@ -13,23 +13,26 @@ from typing import Any
 
 import tomli_w
 
-from classeur.config import ModelConfig, RunConfig
+from classeur.config import AugmentationConfig, ModelConfig, RunConfig, TransferConfig
 from classeur.data.manifest import read_manifest
-from classeur.errors import ConfigError, StudyError
+from classeur.errors import ConfigError, StudyError, WeightsError
 from classeur.exit_codes import INTERRUPTED
 from classeur.models.registry import options_of
+from classeur.models.weights import fetched
 from classeur.report.binder import build_study_report, write_study_report
 from classeur.report.study_report import StudyReport
 from classeur.run_folder import LOCK, RunFolder, locked, read_json, write_json, write_text
 from classeur.study.material import Material, gather
 from classeur.study.rung import failure_file
-from classeur.study.train import configure, settled
-from classeur.training.recipes import DEFAULT_RUNGS, RECIPES
-from classeur.training.session import begin_run
+from classeur.study.train import configure, is_augmented, settled, used_by_method
+from classeur.training.recipes import DEFAULT_RUNGS
+from classeur.training.session import begin_run, pretrained_weights
 
 log = logging.getLogger(__name__)
 
 _MODEL_OPTIONS = {field.name for field in dataclasses.fields(ModelConfig)} - {"name"}
+_TRANSFER_OPTIONS = {field.name for field in dataclasses.fields(TransferConfig)}
+_AUGMENTATION_OPTIONS = {field.name for field in dataclasses.fields(AugmentationConfig)}
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class PlannedRun:
     rung: str
     run: RunFolder
     config: RunConfig
+    material: Material
+    """The study's photos and split, with the pixels that this rung sees."""
 
 
 def run_study(
@@ -66,6 +71,7 @@ def run_study(
     to: Path | str = "binder",
     seeds: int = 1,
     budget: float = 0.0,
+    skip_missing: bool | None = None,
     **options: Any,
 ) -> Study:
     """Train several recipes on the same split and write the binder that compares them.
@@ -79,35 +85,66 @@ def run_study(
         to: the study's folder.
         seeds: trainings of each rung, with the seeds 0, 1, ….
         budget: minutes of training for the whole study, shared out evenly. 0: no limit.
+        skip_missing: leave out rungs whose pre-trained weights cannot be had, and say so. None:
+            only in the default ladder, where nobody asked for them by name.
         options: any option of `classeur.config` by its name, for all rungs that have it:
             `epochs=10`, ….
 
     Raises:
         ConfigError: naming every option that is wrong.
         DataError: if the photos cannot be found, read or split.
+        WeightsError: if pre-trained weights cannot be had, unless they may be missing.
         StudyError: if `to` holds another study, or no rung finishes.
         RunFolderError: if another process is at work on `to`.
     """
     configs = _configs(photos, rungs, seeds, budget, options)
     folder = Path(to)
     material = gather(configs[0].data, configs[0].preprocessing)
-    planned = [
-        PlannedRun(
-            config.recipe, RunFolder(folder / _name(config, seeds)), settled(config, material)
-        )
-        for config in configs
-    ]
+    may_miss = rungs is DEFAULT_RUNGS if skip_missing is None else skip_missing
+    skipped = _missing(configs, may_miss=may_miss)
+    if skipped:
+        there = [rung for rung in rungs if rung not in skipped]
+        configs = _configs(photos, there, seeds, budget, options) if there else []
+    planned = [_planned(config, folder / _name(config, seeds), material) for config in configs]
+    if not planned:
+        raise StudyError(f"no rung can be trained. {'; '.join(skipped.values())}")
     _make(folder, planned)
     with locked(folder):
         _begin(folder, material, planned)
-        failed = _run_all(planned, material)
-        report = _report(folder, material, failed, _settings(planned, seeds, budget))
+        failed = _run_all(planned)
+        report = _report(folder, material, failed, skipped, _settings(planned, seeds, budget))
         write_study_report(report, folder)
     return Study(folder, report)
 
 
+def _missing(configs: Sequence[RunConfig], *, may_miss: bool) -> dict[str, str]:
+    """Return rung -> why its pre-trained weights cannot be had; fetch those that can."""
+    missing: dict[str, str] = {}
+    for config in configs:
+        weights = pretrained_weights(config)
+        if weights is None or config.recipe in missing:
+            continue
+        try:
+            fetched(weights)
+        except WeightsError as error:
+            if not may_miss:
+                raise
+            log.info("%s is skipped: %s", config.recipe, error)
+            missing[config.recipe] = str(error)
+    return missing
+
+
+def _planned(config: RunConfig, folder: Path, material: Material) -> PlannedRun:
+    own = material.prepared(config.preprocessing)
+    return PlannedRun(config.recipe, RunFolder(folder), settled(config, own), own)
+
+
 def _report(
-    folder: Path, material: Material, failed: dict[str, str], settings: dict[str, Any]
+    folder: Path,
+    material: Material,
+    failed: dict[str, str],
+    skipped: dict[str, str],
+    settings: dict[str, Any],
 ) -> StudyReport:
     finished = _finished(folder)
     if not finished:
@@ -122,6 +159,7 @@ def _report(
         inspection=material.inspection,
         runs=finished,
         failed=failed,
+        skipped=skipped,
     )
 
 
@@ -154,10 +192,11 @@ def _configs(
         if options.get("max_minutes"):
             problems.append("give budget for the whole study or max_minutes for each rung.")
         options = {**options, "max_minutes": budget / training}
-    unused = {name for name in _MODEL_OPTIONS if options.get(name) is not None}
+    some = _MODEL_OPTIONS | _TRANSFER_OPTIONS
+    unused = {name for name in some if options.get(name) is not None}
     configs = []
     for rung in rungs:
-        own = {k: v for k, v in options.items() if k not in _not_for(rung)}
+        own = {k: v for k, v in options.items() if k not in _not_for(rung, options)}
         unused -= own.keys()
         for seed in range(max(1, seeds)):
             try:
@@ -172,12 +211,16 @@ def _configs(
     return configs
 
 
-def _not_for(rung: str) -> set[str]:
+def _not_for(rung: str, options: dict[str, Any]) -> set[str]:
     """Return the options that hold for other rungs of a study, not for this one."""
-    recipe = RECIPES.get(rung)
-    if recipe is None:
+    try:
+        config = configure(rung, "")
+    except ConfigError:  # of a rung that is none: said where it is configured
         return set()
-    skipped = _MODEL_OPTIONS - options_of(recipe.model.name)
+    skipped = _MODEL_OPTIONS - options_of(config.model.name)
+    skipped |= _TRANSFER_OPTIONS - used_by_method(config)
+    if not is_augmented(config) and not options.get("views"):
+        skipped |= _AUGMENTATION_OPTIONS
     return skipped | {"epochs"} if rung == "majority" else skipped
 
 
@@ -244,7 +287,7 @@ def _check_same(item: PlannedRun) -> None:
 
 def _differences(before: RunConfig, now: RunConfig) -> Iterator[tuple[str, str, object, object]]:
     old, new = dataclasses.asdict(before), dataclasses.asdict(now)
-    for section in ("preprocessing", "model", "augmentation", "training"):
+    for section in ("preprocessing", "model", "augmentation", "training", "transfer"):
         for name, value in old[section].items():
             # A rung that is added later changes every rung's share of the budget.
             if name != "max_minutes" and value != new[section][name]:
@@ -253,7 +296,7 @@ def _differences(before: RunConfig, now: RunConfig) -> Iterator[tuple[str, str, 
         yield "run", "seed", before.seed, now.seed
 
 
-def _run_all(planned: Sequence[PlannedRun], material: Material) -> dict[str, str]:
+def _run_all(planned: Sequence[PlannedRun]) -> dict[str, str]:
     """Run what is not finished; return run -> reason for those that failed."""
     failed: dict[str, str] = {}
     for number, item in enumerate(planned, 1):
@@ -262,8 +305,8 @@ def _run_all(planned: Sequence[PlannedRun], material: Material) -> dict[str, str
             log.info("[%d/%d] %s: finished before", number, len(planned), name)
             continue
         log.info("[%d/%d] %s", number, len(planned), name)
-        begin_run(item.run, item.config, material.manifest)
-        reason = _in_own_process(item.run, material)
+        begin_run(item.run, item.config, item.material.manifest)
+        reason = _in_own_process(item.run, item.material)
         if reason:
             log.info("%s failed: %s", name, reason)
             failed[name] = reason
@@ -296,6 +339,12 @@ def _in_own_process(run: RunFolder, material: Material) -> str:
     return f"its process ended with exit code {code}; its messages are above"
 
 
+def _each(planned: Sequence[PlannedRun], name: str) -> str:
+    """Return the values that a field of the preprocessing has in the rungs."""
+    values = [getattr(item.config.preprocessing, name) for item in planned]
+    return ", ".join(map(str, dict.fromkeys(values)))
+
+
 def _name(config: RunConfig, seeds: int) -> str:
     return config.recipe if seeds == 1 else f"{config.recipe}-seed{config.seed}"
 
@@ -307,9 +356,7 @@ def _settings(planned: Sequence[PlannedRun], seeds: int, budget: float) -> dict[
     default = dataclasses.asdict(type(config.data)())
     return {
         **{k: v for k, v in data.items() if k != "photos" and v != default[k]},
-        "size": config.preprocessing.size,
-        "color": config.preprocessing.color,
-        "resize": config.preprocessing.resize,
+        **{name: _each(planned, name) for name in ("size", "color", "resize", "interpolation")},
         "split_seed": config.data.split_seed,
         "seeds": seeds,
         "epochs at most": max(item.config.training.epochs for item in planned),

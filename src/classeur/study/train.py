@@ -7,14 +7,15 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-from classeur.config import DataConfig, RunConfig, override
-from classeur.data.geometry import suggest_geometry
+from classeur.config import AugmentationConfig, DataConfig, RunConfig, TransferConfig
 from classeur.data.prepare import scan_as
 from classeur.data.store import Store, cached_store
 from classeur.errors import ConfigError, RunFolderError
-from classeur.models.registry import unsupported_options
+from classeur.models.registry import is_pretrained, unsupported_options
+from classeur.models.weights import find_weights
 from classeur.run_folder import RunFolder
-from classeur.study.material import Material, gather
+from classeur.section import override
+from classeur.study.material import Material, gather, geometry_of
 from classeur.study.rung import run_rung
 from classeur.training.recipes import get_recipe
 from classeur.training.session import begin_run
@@ -35,12 +36,74 @@ def configure(recipe: str, photos: Path | str, **options: Any) -> RunConfig:
         model=chosen.model,
         augmentation=chosen.augmentation,
         training=chosen.training,
+        transfer=chosen.transfer,
     )
     changed: RunConfig = override(config, options)
-    unsupported = unsupported_options(changed.model)
+    unsupported = [*unsupported_options(changed.model), *unused_options(changed)]
     if unsupported:
         raise ConfigError([f"{recipe} has no option {name}." for name in unsupported])
-    return changed
+    return suited(changed)
+
+
+def suited(config: RunConfig) -> RunConfig:
+    """Return the config of a backbone with what its weights ask for where it leaves that open.
+
+    Raises:
+        WeightsError: if what is said of the weights cannot be read.
+    """
+    if not is_pretrained(config.model.name):
+        return config
+    weights = find_weights(config.model.name, config.transfer.weights)
+    asked = config.preprocessing
+    preprocessing = dataclasses.replace(
+        asked,
+        size=asked.size or weights.size,
+        color="rgb" if asked.color == "auto" else asked.color,
+        interpolation=(
+            weights.interpolation if asked.interpolation == "auto" else asked.interpolation
+        ),
+    )
+    arguments = config.model.arguments or weights.arguments
+    model = dataclasses.replace(config.model, arguments=arguments)
+    return dataclasses.replace(config, preprocessing=preprocessing, model=model)
+
+
+def unused_options(config: RunConfig) -> list[str]:
+    """Return the options that were changed but that the way of training does not use."""
+    used = used_by_method(config)
+    default = TransferConfig()
+    unused = [
+        name
+        for name, value in vars(config.transfer).items()
+        if name not in used and value != getattr(default, name)
+    ]
+    if not is_augmented(config):
+        plain = vars(AugmentationConfig())
+        unused += [name for name, v in vars(config.augmentation).items() if v != plain[name]]
+    return unused
+
+
+def used_by_method(config: RunConfig) -> frozenset[str]:
+    """Return the options of TransferConfig that a run uses."""
+    if not is_pretrained(config.model.name):
+        return frozenset()
+    return _USED[config.transfer.method]
+
+
+def is_augmented(config: RunConfig) -> bool:
+    """Whether options of augmentation change anything: features of a photo itself never change."""
+    is_frozen = is_pretrained(config.model.name) and config.transfer.method == "frozen"
+    return not is_frozen or config.transfer.views > 0
+
+
+_USED = {
+    "frozen": frozenset({"method", "weights", "views"}),
+    "fine-tune": frozenset(
+        {"method", "weights", "head_epochs", "unfreeze", "layer_decay", "keep_norms"}
+    ),
+    "scratch": frozenset({"method", "weights"}),
+}
+"""Method -> the options of TransferConfig it uses. From scratch, weights only say how to resize."""
 
 
 def reconfigure(path: Path | str, photos: Path | str | None = None, **options: Any) -> RunConfig:
@@ -128,9 +191,7 @@ def store_of(run: RunFolder) -> tuple[Store, Path]:
     """
     config = RunConfig.from_toml(run.config)
     listing = scan_as(dataclasses.replace(config.data, manifest=str(run.manifest)))
-    asked = config.preprocessing
-    geometry = suggest_geometry(listing, asked.size, asked.color, asked.resize)
-    return cached_store(listing, geometry), listing.root
+    return cached_store(listing, geometry_of(listing, config.preprocessing)), listing.root
 
 
 def settled(config: RunConfig, material: Material) -> RunConfig:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 
 from classeur.errors import RunFolderError
-from classeur.run_folder import RunFolder, replacing
+from classeur.run_folder import RunFolder, replacing, write_json
 from classeur.training.history import EpochRow
 
 
@@ -86,3 +87,12 @@ def load_state(
             f"{run.state} cannot be resumed from: {' '.join(str(error).split())[:300]}. Delete it "
             "to train the run from the start."
         ) from error
+
+
+def finish(run: RunFolder, progress: Progress) -> None:
+    """Write how training ended, then drop what only resuming needs."""
+    values = {k: v for k, v in asdict(progress).items() if k != "history"}
+    if not math.isfinite(progress.best_loss):  # JSON has no word for infinity
+        values["best_loss"] = None
+    write_json(run.training, {"epochs": progress.epoch, **values})
+    run.state.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ import logging
 import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,19 +14,19 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 from tqdm import tqdm
 
 from classeur.config import RunConfig
-from classeur.data.augment import augment, mix
 from classeur.data.parallel import in_parallel
 from classeur.errors import DivergedError, TrainingError
 from classeur.models.baselines import Majority
-from classeur.models.classifier import Classifier, logits_of, to_device
+from classeur.models.classifier import Classifier, to_device
 from classeur.models.device import autocast
-from classeur.models.preprocessing import to_unit
 from classeur.run_folder import RunFolder
 from classeur.training.checkpoint import Progress, load_state, save_state
 from classeur.training.history import EpochRow, best_row, write_history
+from classeur.training.inputs import Inputs, Pixels, TrainingData
 from classeur.training.memory import peak_memory
 from classeur.training.optimization import (
     balanced_weights,
@@ -42,37 +42,29 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class TrainingData:
-    """Prepared pixels and the rows of the two splits that training may see."""
-
-    photos: NDArray[np.uint8]
-    """(N, H, W, C), usually memory-mapped."""
-    labels: NDArray[np.int64]
-    """(N,)"""
-    train: NDArray[np.int64]
-    """Rows of the training split."""
-    val: NDArray[np.int64]
-    """Rows of the validation split."""
-
-
-@dataclass
 class Trainer:
     """All that a step needs."""
 
-    classifier: Classifier
-    data: TrainingData
+    network: nn.Module
+    """What learns: the whole network, or its head."""
+    inputs: Inputs
+    num_classes: int
     config: RunConfig
     device: torch.device
     number_format: str
     optimizer: torch.optim.Optimizer
     class_weights: torch.Tensor | None
+    keep: Callable[[], None]
+    """Called when the weights are the best so far."""
+    begin_epoch: Callable[[int], None] = lambda _: None
+    """Called with the number of an epoch before it begins."""
     deadline: float = math.inf
     """time.monotonic() at which training has to end."""
 
     @property
     def steps_per_epoch(self) -> int:
         """Steps in a full epoch."""
-        return math.ceil(len(self.data.train) / self.config.training.batch_size)
+        return math.ceil(len(self.inputs.data.train) / self.config.training.batch_size)
 
     @property
     def time_spent(self) -> float:
@@ -103,16 +95,58 @@ def fit(
     classifier.network.to(device)
     if isinstance(classifier.network, Majority):
         return _fit_majority(classifier.network, classifier, data, run)
-    optimizer = make_optimizer(classifier.network, config.training)
-    progress = load_state(run, classifier.network, optimizer)
+    progress = learn(
+        classifier.network,
+        Pixels(data, classifier.preprocessing, config.augmentation),
+        config,
+        run,
+        device=device,
+        number_format=number_format,
+        keep=lambda: classifier.save_weights(run),
+    )
+    classifier.load_weights(run.weights)
+    return progress
+
+
+def learn(
+    network: nn.Module, inputs: Inputs, config: RunConfig, run: RunFolder, *,
+    device: torch.device, number_format: str, keep: Callable[[], None],
+    begin_epoch: Callable[[int], None] = lambda _: None,
+    rates: Mapping[str, float] | None = None,
+) -> Progress:  # fmt: skip
+    """Train a network until the epochs, the patience or the time are spent.
+
+    After every epoch the run folder can be resumed. Afterwards the network has the weights of the
+    last epoch; those of the best one are where `keep` has put them.
+
+    Args:
+        network: what learns, on its device.
+        inputs: what it learns from.
+        config: how.
+        run: where history and state go.
+        device: the network's.
+        number_format: `bfloat16` or `float32`.
+        keep: called when the weights are the best so far.
+        begin_epoch: called with the number of an epoch before it begins.
+        rates: parameter -> its learning rate as a fraction of the schedule's; None: all of it.
+
+    Raises:
+        DivergedError: if the loss becomes NaN or infinite.
+        TrainingError: if memory runs out.
+    """
+    optimizer = make_optimizer(network, config.training, rates)
+    progress = load_state(run, network, optimizer)
     trainer = Trainer(
-        classifier,
-        data,
+        network,
+        inputs,
+        int(inputs.data.labels.max()) + 1,
         config,
         device,
         number_format,
         optimizer,
-        _class_weights(config, data, device),
+        _class_weights(config, inputs.data, device),
+        keep,
+        begin_epoch,
     )
     if config.training.max_minutes:
         left = 60 * config.training.max_minutes - progress.seconds
@@ -121,7 +155,6 @@ def fit(
         while not progress.stopped:
             row = run_epoch(trainer, progress.epoch + 1, bar)
             _note(trainer, progress, row, run)
-    classifier.load_weights(run.weights)
     return progress
 
 
@@ -129,13 +162,14 @@ def run_epoch(trainer: Trainer, epoch: int, bar: tqdm[Any]) -> EpochRow:
     """Train on every photo once, in the epoch's order, then measure on the validation split."""
     started = time.monotonic()
     generator = seed_all(trainer.config.seed, "epoch", epoch)
-    trainer.classifier.network.train()
+    trainer.begin_epoch(epoch)
+    trainer.network.train()
     loss_sum = torch.zeros((), device=trainer.device)
     correct = torch.zeros((), device=trainer.device)
     seen, rate = 0, 0.0
-    for step, (pixels, labels) in enumerate(_batches(trainer, epoch)):
+    for step, (batch, labels) in enumerate(_batches(trainer, epoch)):
         rate = _set_learning_rate(trainer, (epoch - 1) * trainer.steps_per_epoch + step)
-        loss, hits = train_step(trainer, pixels, labels, generator)
+        loss, hits = train_step(trainer, batch, labels, generator)
         loss_sum += loss * len(labels)
         correct += hits
         seen += len(labels)
@@ -154,17 +188,13 @@ def run_epoch(trainer: Trainer, epoch: int, bar: tqdm[Any]) -> EpochRow:
 
 
 def train_step(
-    trainer: Trainer, pixels: torch.Tensor, labels: torch.Tensor, generator: torch.Generator
+    trainer: Trainer, batch: torch.Tensor, labels: torch.Tensor, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Make one step; return the loss and the number of right predictions, both on the device."""
-    config, classifier = trainer.config, trainer.classifier
-    smoothing = config.training.label_smoothing
-    targets = make_targets(labels, len(classifier.class_names), smoothing)
-    photos = augment(to_unit(pixels), config.augmentation, generator)
-    photos = classifier.preprocessing.standardize(photos)
-    photos, targets = mix(photos, targets, config.augmentation, generator)
+    targets = make_targets(labels, trainer.num_classes, trainer.config.training.label_smoothing)
+    inputs, targets = trainer.inputs.to_train(batch, targets, generator)
     with autocast(trainer.device, trainer.number_format):
-        logits = classifier.network(photos)
+        logits = trainer.network(inputs)
     loss = loss_of(logits, targets, trainer.class_weights)
     trainer.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -174,13 +204,22 @@ def train_step(
 
 def validate(trainer: Trainer) -> tuple[float, float]:
     """Return log-loss and accuracy on the validation split."""
-    data, size = trainer.data, trainer.config.training.batch_size
-    labels = torch.from_numpy(data.labels[data.val])
-    with autocast(trainer.device, trainer.number_format):
-        logits = torch.cat(list(logits_of(trainer.classifier, data.photos, data.val, size)))
-    targets = make_targets(labels, len(trainer.classifier.class_names), 0.0)
+    rows, size = trainer.inputs.data.val, trainer.config.training.batch_size
+    labels = torch.from_numpy(trainer.inputs.data.labels[rows])
+    trainer.network.eval()
+    with torch.inference_mode(), autocast(trainer.device, trainer.number_format):
+        logits = torch.cat(
+            [_scored(trainer, rows[i : i + size]) for i in range(0, len(rows), size)]
+        )
+    targets = make_targets(labels, trainer.num_classes, 0.0)
     accuracy = (predicted(logits) == labels).float().mean()
     return float(loss_of(logits, targets)), float(accuracy)
+
+
+def _scored(trainer: Trainer, rows: NDArray[np.int64]) -> torch.Tensor:
+    batch = to_device(trainer.inputs.read(rows, 0), trainer.device)
+    logits: torch.Tensor = trainer.network(trainer.inputs.to_score(batch))
+    return logits.float().cpu()
 
 
 @contextmanager
@@ -214,10 +253,10 @@ def _note(trainer: Trainer, progress: Progress, row: EpochRow, run: RunFolder) -
     progress.peak_memory = max(progress.peak_memory, peak_memory())
     if best_row(progress.history) is row:
         progress.best_epoch, progress.best_loss = row.epoch, row.val_loss
-        trainer.classifier.save_weights(run)
+        trainer.keep()
     progress.stopped = _reason_to_stop(trainer, progress)
     write_history(run.history, progress.history)
-    save_state(run, trainer.classifier.network, trainer.optimizer, progress)
+    save_state(run, trainer.network, trainer.optimizer, progress)
     log.info(
         "epoch %d: loss %.4f, validation loss %.4f, accuracy %.4f (%.1f s)%s",
         row.epoch, row.train_loss, row.val_loss, row.val_accuracy, row.seconds,
@@ -237,23 +276,25 @@ def _reason_to_stop(trainer: Trainer, progress: Progress) -> str:
 
 
 def _batches(trainer: Trainer, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield (pixels, labels) on the device; the next ones are read while a step computes."""
-    data, size = trainer.data, trainer.config.training.batch_size
+    """Yield (rows, labels) on the device; the next ones are read while a step computes."""
+    data, size = trainer.inputs.data, trainer.config.training.batch_size
     order = epoch_order(data.train, trainer.config.seed, epoch)
     starts = range(0, len(order), size)
 
-    def read(start: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    def read(start: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
         rows = order[start : start + size]
-        return data.photos[rows], data.labels[rows]
+        return trainer.inputs.read(rows, epoch), data.labels[rows]
 
-    for pixels, labels in in_parallel(read, starts, workers=1):
-        yield to_device(pixels, trainer.device), to_device(labels, trainer.device)
+    for batch, labels in in_parallel(read, starts, workers=1):
+        yield to_device(batch, trainer.device), to_device(labels, trainer.device)
 
 
 def _set_learning_rate(trainer: Trainer, step: int) -> float:
     training = trainer.config.training
     progress = step / (training.epochs * trainer.steps_per_epoch)
     rate = learning_rate_at(training, max(progress, trainer.time_spent))
+    if training.schedule != "one-cycle":
+        rate *= min(1.0, (step + 1) / max(1, training.warmup_epochs * trainer.steps_per_epoch))
     for group in trainer.optimizer.param_groups:
         group["lr"] = rate * group["share"]
     return rate

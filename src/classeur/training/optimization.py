@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import nn
@@ -14,12 +15,20 @@ WIDE = 16_384
 """Inputs of a dense layer above which its learning rate falls in proportion."""
 
 
-def make_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+def make_optimizer(
+    network: nn.Module, config: TrainingConfig, rates: Mapping[str, float] | None = None
+) -> torch.optim.Optimizer:
     """Return the optimiser of a config. Biases and normalisation weights do not decay.
 
     A step of Adam moves every weight by about the learning rate, and so the output of a dense layer
     by as much as it has inputs: on all pixels of a photo it would overshoot. Its learning rate is
     divided by its inputs (Yang et al., 2022, "Tensor Programs V"), from `WIDE` inputs on.
+
+    Args:
+        network: what learns.
+        config: which optimiser, and its settings.
+        rates: parameter that learns -> its learning rate as a fraction of the schedule's. None: all
+            that need a gradient learn, at the whole of it.
     """
     shares = {
         layer.weight: WIDE / layer.in_features
@@ -27,10 +36,10 @@ def make_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.Op
         if isinstance(layer, nn.Linear) and layer.in_features > WIDE and config.optimizer != "sgd"
     }
     cells: dict[tuple[float, bool], list[nn.Parameter]] = {}
-    for parameter in network.parameters():
-        if parameter.requires_grad:
-            cell = (shares.get(parameter, 1.0), parameter.ndim > 1)
-            cells.setdefault(cell, []).append(parameter)
+    for name, parameter in network.named_parameters():
+        if name in rates if rates else parameter.requires_grad:
+            share = shares.get(parameter, 1.0) * (rates[name] if rates else 1.0)
+            cells.setdefault((share, parameter.ndim > 1), []).append(parameter)
     groups = [
         {"params": some, "share": share, "weight_decay": config.weight_decay if decays else 0.0}
         for (share, decays), some in cells.items()

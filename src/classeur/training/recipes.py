@@ -8,9 +8,11 @@ patience of whoever wrote them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from classeur.config import AugmentationConfig, ModelConfig, TrainingConfig
+from classeur.config import AugmentationConfig, ModelConfig, TrainingConfig, TransferConfig
 from classeur.errors import ConfigError, unknown
+from classeur.models.weights import is_backbone
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Recipe:
     model: ModelConfig
     training: TrainingConfig = field(default_factory=TrainingConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    transfer: TransferConfig = field(default_factory=TransferConfig)
 
 
 _SCRATCH = TrainingConfig(epochs=40, patience=8)
@@ -36,6 +39,31 @@ _WIDE = TrainingConfig(
 )
 """For a dense layer on all pixels, which soon learns them by heart: short, and to an end."""
 _MOVED = AugmentationConfig(flip=0.5, rotation=15, zoom=0.15, shift=0.1, shear=5)
+
+_HEAD = TrainingConfig(epochs=50, patience=10)
+_TUNED = TrainingConfig(
+    epochs=10,
+    patience=0,
+    optimizer="adamw",
+    learning_rate=5e-4,
+    weight_decay=0.05,
+    schedule="cosine",
+    warmup_epochs=1,
+)
+"""For a backbone: small steps, and to an end, so that what it knows is not lost."""
+
+
+def _frozen(name: str, backbone: str, description: str, **model: Any) -> Recipe:
+    model = {"dropout": 0.2, **model}
+    return Recipe(name, description, ModelConfig(backbone, **model), _HEAD)
+
+
+def _fine_tuned(
+    name: str, backbone: str, description: str, transfer: TransferConfig, **model: Any
+) -> Recipe:
+    model = {"dropout": 0.2, **model}
+    return Recipe(name, description, ModelConfig(backbone, **model), _TUNED, _MOVED, transfer)
+
 
 _RECIPES = (
     Recipe(
@@ -102,18 +130,58 @@ _RECIPES = (
         ),
         _MOVED,
     ),
+    _frozen(
+        "mobilenet-frozen",
+        "mobilenetv2_100",
+        "MobileNet v2 as it learned from ImageNet, with a new linear head.",
+    ),
+    _fine_tuned(
+        "mobilenet-fine-tuned",
+        "mobilenetv2_100",
+        "The same, and then all of it learns, less and less towards the photo.",
+        TransferConfig("fine-tune"),
+    ),
+    _frozen(
+        "vgg16-frozen",
+        "vgg16",
+        "The classic recipe: VGG16 without its top, all layers frozen, flatten, dense, output.",
+        head="dense",
+        dropout=0.5,
+    ),
+    _fine_tuned(
+        "vgg16-fine-tuned",
+        "vgg16",
+        "The same, and then its last block of three convolutions learns too.",
+        TransferConfig("fine-tune", unfreeze="3"),
+        head="dense",
+        dropout=0.5,
+    ),
 )
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _RECIPES}
 """Recipe by name, in the order of the ladder."""
 
 
-DEFAULT_RUNGS = ("majority", "dense", "conv3", "conv3-augmented", "resnet-small")
-"""What a study compares if it is not told."""
+DEFAULT_RUNGS = (
+    "majority", "dense", "conv3", "conv3-augmented", "resnet-small", "mobilenet-frozen",
+)  # fmt: skip
+"""What a study compares if it is not told, but for rungs whose weights cannot be had."""
 
 
 def get_recipe(name: str) -> Recipe:
-    """Return a recipe by name. Raises ConfigError with a suggestion if there is none."""
-    if name not in RECIPES:
-        raise ConfigError([unknown("recipe", name, RECIPES)])
-    return RECIPES[name]
+    """Return a recipe by name, or by that of any network of timm: `resnet50-frozen`.
+
+    Raises:
+        ConfigError: with a suggestion, if there is none.
+    """
+    if name in RECIPES:
+        return RECIPES[name]
+    for ending in ("-frozen", "-fine-tuned"):
+        backbone = name.removesuffix(ending)
+        if backbone != name and is_backbone(backbone):
+            if ending == "-frozen":
+                return _frozen(name, backbone, f"{backbone} as it was pre-trained, and a new head.")
+            how = TransferConfig("fine-tune")
+            return _fine_tuned(name, backbone, f"{backbone}, all of it learning in the end.", how)
+    problem = unknown("recipe", name, RECIPES)
+    raise ConfigError([f"{problem} Or NAME-frozen, NAME-fine-tuned; see: classeur models."])

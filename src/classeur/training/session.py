@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict
-
 import numpy as np
 
 from classeur.config import RunConfig
@@ -14,11 +11,15 @@ from classeur.errors import RunFolderError, TrainingError
 from classeur.models.classifier import Classifier
 from classeur.models.device import choose_device, choose_number_format, keep_freed_memory
 from classeur.models.preprocessing import Preprocessing, measure
+from classeur.models.registry import is_pretrained
+from classeur.models.weights import Weights, find_weights
 from classeur.run_folder import RunFolder, write_json, write_text
-from classeur.training.checkpoint import Progress
+from classeur.training.checkpoint import Progress, finish
 from classeur.training.environment import describe_environment
-from classeur.training.loop import TrainingData, fit
+from classeur.training.inputs import TrainingData
+from classeur.training.loop import fit
 from classeur.training.seeding import be_deterministic, seed_all
+from classeur.training.transfer import Transfer, fit_transfer
 
 
 def begin_run(run: RunFolder, config: RunConfig, manifest: Manifest) -> None:
@@ -54,14 +55,30 @@ def train_run(run: RunFolder, store: Store) -> Progress:
         keep_freed_memory()
     be_deterministic()
     seed_all(config.seed, "weights")
-    mean, std = measure(data.photos, data.train)
-    preprocessing = Preprocessing(store.geometry, mean, std)
+    learns_from = pretrained_weights(config)
+    preprocessing = (
+        Preprocessing(store.geometry, learns_from.mean, learns_from.std)
+        if learns_from
+        else Preprocessing(store.geometry, *measure(data.photos, data.train))
+    )
     classifier = Classifier.create(config.model, manifest.class_names, preprocessing)
+    classifier.backbone = learns_from.facts() if learns_from else {}
     classifier.save_facts(run)
     write_json(run.environment, describe_environment(config.seed, device, number_format))
-    progress = fit(classifier, data, config, run, device=device, number_format=number_format)
-    _finish(run, progress)
+    if learns_from:
+        transfer = Transfer(classifier, learns_from, data, store, device, number_format)
+        progress = fit_transfer(transfer, config, run)
+    else:
+        progress = fit(classifier, data, config, run, device=device, number_format=number_format)
+    finish(run, progress)
     return progress
+
+
+def pretrained_weights(config: RunConfig) -> Weights | None:
+    """Return the weights a run starts from; None: freshly drawn ones."""
+    if not is_pretrained(config.model.name) or config.transfer.method == "scratch":
+        return None
+    return find_weights(config.model.name, config.transfer.weights)
 
 
 def training_data(store: Store, manifest: Manifest) -> TrainingData:
@@ -80,12 +97,3 @@ def training_data(store: Store, manifest: Manifest) -> TrainingData:
     index = {name: i for i, name in enumerate(manifest.class_names)}
     labels = np.array([index[row.label] for row in manifest.rows], np.int64)
     return TrainingData(store.photos, labels, manifest.indices("train"), manifest.indices("val"))
-
-
-def _finish(run: RunFolder, progress: Progress) -> None:
-    """Write how training ended, then drop what only resuming needs."""
-    values = {k: v for k, v in asdict(progress).items() if k != "history"}
-    if not math.isfinite(progress.best_loss):  # JSON has no word for infinity
-        values["best_loss"] = None
-    write_json(run.training, {"epochs": progress.epoch, **values})
-    run.state.unlink(missing_ok=True)

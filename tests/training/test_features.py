@@ -1,0 +1,149 @@
+"""Features of a frozen backbone: computed once, and those of the very photos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from classeur.config import AugmentationConfig, ModelConfig
+from classeur.data.geometry import Geometry
+from classeur.errors import TrainingError
+from classeur.models.classifier import Classifier
+from classeur.models.preprocessing import Preprocessing
+from classeur.models.pretrained import Pretrained
+from classeur.training.features import Features, compute_features
+from classeur.training.inputs import TrainingData
+
+SIZE = 32
+FLIP = AugmentationConfig(flip=0.5, rotation=10)
+
+
+@pytest.fixture
+def photos() -> TrainingData:
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (10, SIZE, SIZE, 3)).astype(np.uint8)
+    labels = np.arange(10) % 2
+    return TrainingData(pixels, labels, np.array([0, 2, 3, 5, 8, 9]), np.array([1, 4, 7]))
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    (tmp_path / "w.safetensors").write_bytes(b"some weights")
+    return tmp_path / "w.safetensors"
+
+
+@pytest.fixture
+def classifier() -> Classifier:
+    torch.manual_seed(0)
+    preprocessing = Preprocessing(Geometry(SIZE), (0.5,) * 3, (0.2,) * 3)
+    return Classifier.create(ModelConfig("test_efficientnet"), ["a", "b"], preprocessing)
+
+
+@pytest.fixture
+def compute(classifier: Classifier, photos: TrainingData, weights: Path) -> Callable[..., Features]:
+    def call(**changes: object) -> Features:
+        arguments = {
+            "store_key": "store", "weights": weights, "views": 0, "augmentation": FLIP, "seed": 0,
+            "device": torch.device("cpu"), "number_format": "float32", "batch_size": 4,
+        }  # fmt: skip
+        return compute_features(classifier, photos, **{**arguments, **changes})
+
+    return call
+
+
+def expected(classifier: Classifier, pixels: np.ndarray) -> np.ndarray:
+    network = classifier.network.eval()
+    with torch.inference_mode():
+        batch = classifier.preprocessing.normalize(torch.from_numpy(pixels.copy()))
+        return network.features(batch).numpy()
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_they_are_the_backbones_own(
+    compute: Callable[..., Features], classifier: Classifier, photos: TrainingData, epoch: int
+) -> None:
+    features = compute()
+    assert features.table.shape == (9, 256)
+    for rows in (photos.train[::-1], photos.val):
+        found = features.read(rows, epoch)
+        assert np.allclose(found, expected(classifier, photos.photos[rows]), atol=1e-5)
+
+
+def test_they_are_computed_once(
+    compute: Callable[..., Features], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = compute()
+    assert first.seconds > 0
+    monkeypatch.setattr(Pretrained, "features", None)
+    again = compute(seed=3, batch_size=2)  # neither changes what a photo looks like to the backbone
+    assert np.array_equal(first.table, again.table)
+    assert isinstance(again.table, np.memmap)
+    assert again.seconds == first.seconds
+
+
+@pytest.mark.parametrize(
+    "changes", [{"store_key": "other"}, {"views": 1}, {"number_format": "bfloat16"}]
+)
+def test_another_question_has_another_answer(
+    compute: Callable[..., Features], changes: dict[str, object], cache: Path
+) -> None:
+    compute()
+    compute(**changes)
+    assert len(list((cache / "features").glob("*.npy"))) == 2
+
+
+def test_other_weights_have_other_features(
+    compute: Callable[..., Features], weights: Path, cache: Path
+) -> None:
+    compute()
+    weights.write_bytes(b"other weights")
+    compute()
+    assert len(list((cache / "features").glob("*.npy"))) == 2
+
+
+def test_views_are_drawn_anew_each_epoch(
+    compute: Callable[..., Features], classifier: Classifier, photos: TrainingData
+) -> None:
+    features = compute(views=3)
+    assert features.table.shape == (6 * 4 + 3, 256)
+    plain = expected(classifier, photos.photos[photos.train])
+    assert np.allclose(features.table[:24:4], plain, atol=1e-5)
+    epochs = [features.read(photos.train, epoch) for epoch in range(1, 9)]
+    assert len({epoch.tobytes() for epoch in epochs}) > 1
+    assert any(np.allclose(epoch[0], plain[0], atol=1e-5) for epoch in epochs)
+    assert not all(np.allclose(epoch[0], plain[0], atol=1e-5) for epoch in epochs)
+    assert np.array_equal(features.read(photos.train[3:4], 5)[0], epochs[4][3])
+    for epoch in (0, 3):  # validation has no views
+        found = features.read(photos.val, epoch)[:1]
+        assert np.allclose(found, expected(classifier, photos.photos[photos.val[:1]]), atol=1e-5)
+
+
+def test_an_interruption_leaves_nothing_to_trust(
+    compute: Callable[..., Features], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, calls = Pretrained.features, []
+
+    def interrupted(network: Pretrained, batch: torch.Tensor) -> torch.Tensor:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return whole(network, batch)
+
+    monkeypatch.setattr(Pretrained, "features", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        compute()
+    assert list((cache / "features").iterdir()) == []
+    monkeypatch.setattr(Pretrained, "features", whole)
+    assert compute().table.shape == (9, 256)
+
+
+def test_our_own_networks_have_none(
+    compute: Callable[..., Features], classifier: Classifier
+) -> None:
+    classifier.config, classifier.network = ModelConfig("conv1"), torch.nn.Identity()
+    with pytest.raises(TrainingError, match="conv1 has no backbone that could be frozen"):
+        compute()
