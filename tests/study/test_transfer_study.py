@@ -136,3 +136,11 @@ def test_photos_of_imagenet_make_transfer_optimistic(weights, photos, cache, tmp
 def test_a_study_of_nothing_but_missing_weights(photos, cache, tmp_path):
     with pytest.raises(StudyError, match=r"no rung can be trained\. the weights of vgg16 are not"):
         run_study(photos, ("vgg16-frozen",), to=tmp_path / "binder", skip_missing=True)
+
+
+@pytest.mark.usefixtures("no_network")
+def test_weights_may_be_missing_in_the_default_ladder(photos, cache, tmp_path, monkeypatch):
+    ladder = ("majority", "vgg16-frozen")
+    monkeypatch.setattr("classeur.study.study.DEFAULT_RUNGS", ladder)
+    study = run_study(photos, ladder, to=tmp_path / "binder", **OPTIONS)
+    assert list(study.report.skipped) == ["vgg16-frozen"]
