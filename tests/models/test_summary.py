@@ -66,3 +66,10 @@ def test_the_network_is_left_as_it_was(training: bool) -> None:
     assert network.training is training
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
     assert not any(module._forward_hooks for module in network.modules())
+
+
+@pytest.mark.parametrize("name", ["test_efficientnet", "test_convnext"])
+def test_every_parameter_of_a_backbone_is_in_a_row(name: str) -> None:
+    network = create_model(ModelConfig(name), (3, 64, 64), 2)
+    layers = summarize(network, (3, 64, 64))
+    assert sum(layer.parameters for layer in layers) == count_parameters(network)

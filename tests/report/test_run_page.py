@@ -125,7 +125,7 @@ def test_layers_add_up(run_page: Callable[..., Page]) -> None:
 
 def test_the_cost_is_told_in_its_units(run_page: Callable[..., Page]) -> None:
     assert rows(run_page(), "Cost of training") == [
-        ["trainable parameters", "89,930"],
+        ["parameters", "89,930"],
         ["time spent in training", "3 min 20 s"],
         ["epochs", "6; the weights of epoch 4 are kept"],
         ["why it stopped", "all 6 epochs were done"],
@@ -153,3 +153,18 @@ def test_a_sheet_leads_back_to_its_binder_if_it_has_one(run_page: Callable[..., 
 
 def run_page_with_binder(run_page: Callable[..., Page]) -> list[dict[str, str]]:
     return run_page(binder="../index.html").named("a")
+
+
+def test_pre_trained_weights_are_named(run_page: Callable[..., Page]) -> None:
+    assert "Pre-trained weights it began with" not in run_page().text
+    facts = {
+        "name": "vgg16",
+        "licence": "BSD",
+        "source": "<b>there</b>",
+        "pretrained_on": "ImageNet",
+    }
+    table = rows(run_page(backbone=facts), "Pre-trained weights it began with")
+    assert table == [
+        ["name", "vgg16"], ["licence", "BSD"], ["source", "&lt;b&gt;there&lt;/b&gt;"],
+        ["pretrained on", "ImageNet"],
+    ]  # fmt: skip

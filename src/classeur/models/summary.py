@@ -8,8 +8,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from classeur.models.classifier import count_parameters
-
 
 @dataclass(frozen=True)
 class Layer:
@@ -33,12 +31,13 @@ def summarize(network: nn.Module, shape: tuple[int, int, int]) -> list[Layer]:
     def note(name: str, module: nn.Module) -> None:
         def hook(_: nn.Module, __: Any, output: torch.Tensor) -> None:
             output_shape = tuple(output.shape[1:])
-            layers.append(Layer(name, _kind(module), output_shape, count_parameters(module)))
+            layers.append(Layer(name, _kind(module), output_shape, _own_parameters(module)))
 
         hooks.append(module.register_forward_hook(hook))
 
     for name, module in network.named_modules():
-        if not list(module.children()) and not _is_empty(module):
+        is_leaf = not list(module.children()) and not _is_empty(module)
+        if is_leaf or _own_parameters(module):  # timm's norms have their activation inside
             note(name, module)
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
     was_training = network.training
@@ -49,6 +48,10 @@ def summarize(network: nn.Module, shape: tuple[int, int, int]) -> list[Layer]:
     for handle in hooks:
         handle.remove()
     return layers
+
+
+def _own_parameters(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters(recurse=False) if p.requires_grad)
 
 
 def _is_empty(module: nn.Module) -> bool:

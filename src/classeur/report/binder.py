@@ -18,7 +18,7 @@ from classeur.report.study_report import RungSheet, StudyReport
 from classeur.report.words import conclude, overfits, seen_before
 from classeur.run_folder import RunFolder, read_json, read_json_lines, write_json
 from classeur.training.history import read_history
-from classeur.training.recipes import RECIPES
+from classeur.training.recipes import describe
 
 
 def build_study_report(
@@ -144,7 +144,7 @@ def _sheet(name: str, seeds: Sequence[RunFolder]) -> RungSheet:
     scores = {folder: m.splits["test"].accuracy.value for folder, m in every.items()}
     return RungSheet(
         name=name,
-        description=RECIPES[name].description if name in RECIPES else "",
+        description=describe(name),
         folder=run.path.name,
         metrics=metrics,
         history=read_history(run.history),

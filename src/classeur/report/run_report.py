@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from classeur.report.photos import Album, PhotoCard
 from classeur.report.words import describe_fit, describe_split
 from classeur.run_folder import RunFolder, printable, read_json, read_json_lines
 from classeur.training.history import EpochRow, read_history
-from classeur.training.recipes import RECIPES
+from classeur.training.recipes import describe
 
 EXAMPLES = 20
 """Test photos shown with their predictions."""
@@ -46,6 +46,8 @@ class RunReport:
     """What the figures say, in words."""
     examples: list[PhotoCard]
     mistakes: list[PhotoCard]
+    backbone: dict[str, str] = field(default_factory=dict)
+    """Name, source, licence and photos of the pre-trained weights it began with; empty: none."""
     binder: str = ""
     """Address of the binder it belongs to, relative to the run folder. Empty: none."""
 
@@ -65,11 +67,10 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
     height, width, channels = classifier.preprocessing.geometry.shape
     test = read_predictions(run.predictions).of_split("test")
     album = _Pictures(root, store)
-    recipe = RECIPES.get(config.recipe)
     return RunReport(
         name=run.path.name,
         config=config,
-        description=recipe.description if recipe else "",
+        description=describe(config.recipe),
         layers=summarize(classifier.network, (channels, height, width)),
         history=history,
         metrics=metrics,
@@ -82,6 +83,7 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
         ],
         examples=[album.card(test, row) for row in _spread(test, EXAMPLES)],
         mistakes=[album.card(test, row) for row in _worst(test, MISTAKES)],
+        backbone=classifier.backbone,
         binder="../index.html" if (run.path.parent / "study.toml").is_file() else "",
     )
 

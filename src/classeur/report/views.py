@@ -92,7 +92,7 @@ def cost_rows(report: RunReport) -> Rows:
     epochs, best = training.get("epochs", 0), training.get("best_epoch", 0)
     trained = f"{epochs}; the weights of epoch {best} are kept" if epochs else "none"
     return [
-        ("trainable parameters", count(metrics.parameters)),
+        ("parameters", count(metrics.parameters)),
         ("time spent in training", duration(training.get("seconds", 0.0))),
         ("epochs", trained),
         ("why it stopped", str(training.get("stopped", "")) or "not recorded"),

@@ -185,3 +185,11 @@ def get_recipe(name: str) -> Recipe:
             return _fine_tuned(name, backbone, f"{backbone}, all of it learning in the end.", how)
     problem = unknown("recipe", name, RECIPES)
     raise ConfigError([f"{problem} Or NAME-frozen, NAME-fine-tuned; see: classeur models."])
+
+
+def describe(name: str) -> str:
+    """Return what a recipe is, in a sentence; empty if there is none of that name."""
+    try:
+        return get_recipe(name).description
+    except ConfigError:
+        return ""
