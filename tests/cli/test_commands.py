@@ -190,7 +190,7 @@ def test_evaluate(classeur: Command, run: RunFolder) -> None:
     assert (shown.code, shown.err) == (0, "")
     assert shown.out.startswith("8 photos\n\nfigure ")
     rows = [line.split() for line in shown.out.splitlines()]
-    assert ["accuracy", "1.0000", "1.0000–1.0000"] in rows
+    assert ["accuracy", "1.0000", "0.6306–1.0000"] in rows
     assert ["dark", "1.000", "1.000", "1.000", "4"] in rows
     (opening,) = read_json_lines(run.test_openings)
     assert (opening["reason"], opening["photos"]) == ("evaluate", 8)
@@ -316,7 +316,11 @@ def test_recipes(classeur: Command) -> None:
     shown = classeur("recipes")
     assert (shown.code, shown.err) == (0, "")
     header, line, *rows = shown.out.splitlines()
-    assert header.split() == ["recipe", "network", "what", "it", "is"]
+    assert header.split() == [
+        "recipe", "network", "epochs", "patience", "batch", "learning", "rate", "what", "it", "is",
+    ]  # fmt: skip
+    conv3 = next(row.split() for row in rows if row.startswith("conv3 "))
+    assert conv3[2:7] == ["40", "8", "32", "0.001", "constant"]
     assert set(line) == {"─", " "}
     assert [row.split()[0] for row in rows] == list(RECIPES)
     assert all(recipe.description in shown.out for recipe in RECIPES.values())

@@ -140,9 +140,19 @@ def test_intervals_depend_on_the_seed_alone() -> None:
     assert first.log_loss != other.log_loss
 
 
-def test_the_interval_of_a_perfect_run_is_a_point() -> None:
-    found = measure(np.array([0, 1, 1]), np.eye(2)[[0, 1, 1]], names(2), resamples=50)
-    assert found.accuracy == Figure(1.0, 1.0, 1.0)
+@pytest.mark.parametrize("photos", [3, 16])
+def test_a_perfect_run_claims_no_certainty(photos: int) -> None:
+    """Clopper and Pearson: at n of n the lower end is the n-th root of 0.025."""
+    labels = np.arange(photos) % 2
+    right = measure(labels, np.eye(2)[labels], names(2), resamples=50)
+    wrong = measure(labels, np.eye(2)[1 - labels], names(2), resamples=50)
+    low = 0.025 ** (1 / photos)
+    for name in ("accuracy", "balanced_accuracy", "macro_f1"):
+        figure, opposite = getattr(right, name), getattr(wrong, name)
+        assert (figure.value, figure.high) == (1.0, 1.0)
+        assert figure.low == pytest.approx(low)
+        assert (opposite.value, opposite.low) == (0.0, 0.0)
+        assert opposite.high == pytest.approx(1 - low)
 
 
 def test_nineteen_in_twenty_intervals_cover_the_truth() -> None:

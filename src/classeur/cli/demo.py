@@ -25,3 +25,4 @@ def command(to: Path) -> None:
     study = demo(to)
     click.echo(show_study(study.report))
     click.echo(f"\nbinder: {study.binder.absolute()}")
+    click.echo(f'predict with the best: classeur predict "{study.best.path}" PHOTOS')

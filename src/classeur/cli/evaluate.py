@@ -47,5 +47,10 @@ def command(
         click.echo(f"{number:,} of these photos are in the {name} split of the run", err=True)
     if score.openings > 1:
         click.echo(f"the test split of this run has been read {score.openings} times", err=True)
-    shown = score.metrics.to_dict()
+    shown = {
+        **score.metrics.to_dict(),
+        "known": score.known,
+        "unreadable": [item.path for item in score.unreadable],
+        "openings": score.openings,
+    }
     click.echo(json.dumps(shown, indent=2) if as_json else show_metrics(score.metrics))

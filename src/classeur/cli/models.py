@@ -20,7 +20,7 @@ def command(pattern: str, at_hand: bool) -> None:
         (
             item.name,
             f"{item.parameters / 1e6:,.1f} M",
-            item.size,
+            item.size or "—",
             item.where,
             item.licence or "not stated",
         )

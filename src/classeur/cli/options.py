@@ -80,7 +80,8 @@ def _option(section: type[Section], field: Any, kind: Any) -> Callable[[Any], An
     is_list = typing.get_origin(kind) is tuple
     default = "" if field.default in ("", (), 0) else f" [default: {field.default}]"
     # A recipe brings its own values; the config's defaults would only mislead.
-    shown = default if section in (DataConfig, PreprocessingConfig) else ""
+    of_recipe = " [default: the recipe's]" if section is TrainingConfig else ""
+    shown = default if section in (DataConfig, PreprocessingConfig) else of_recipe
     return click.option(
         name,
         field.name,

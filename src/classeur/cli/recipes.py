@@ -11,5 +11,17 @@ def command() -> None:
     from classeur.cli.tables import table
     from classeur.training.recipes import RECIPES
 
-    rows = [(recipe.name, recipe.model.name, recipe.description) for recipe in RECIPES.values()]
-    click.echo(table(("recipe", "network", "what it is"), rows))
+    header = ("recipe", "network", "epochs", "patience", "batch", "learning rate", "what it is")
+    rows = [
+        (
+            recipe.name,
+            recipe.model.name,
+            recipe.training.epochs,
+            recipe.training.patience or "—",
+            recipe.training.batch_size,
+            f"{recipe.training.learning_rate:g} {recipe.training.schedule}",
+            recipe.description,
+        )
+        for recipe in RECIPES.values()
+    ]
+    click.echo(table(header, rows))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from classeur.errors import EvaluationError
 
@@ -87,7 +88,9 @@ def measure(
     """Compute every figure and its interval.
 
     Intervals are percentile bootstrap over photos (Efron and Tibshirani, 1993): they say how far
-    the figure would move with other photos of the same kind, not with another training.
+    the figure would move with other photos of the same kind, not with another training. Where every
+    photo is right, or none, all resamples agree and would claim certainty; then the interval is
+    the exact one for that many photos (Clopper and Pearson, 1934).
 
     Args:
         labels: (N,) indices.
@@ -114,11 +117,11 @@ def measure(
     confusion = np.bincount(cells, minlength=classes**2).reshape(classes, classes)
     return Metrics(
         photos=count,
-        accuracy=_figure(_accuracy(confusion), draws["accuracy"]),
-        balanced_accuracy=_figure(_balanced(confusion), draws["balanced_accuracy"]),
-        macro_f1=_figure(_macro_f1(confusion), draws["macro_f1"]),
+        accuracy=_share(_accuracy(confusion), draws["accuracy"], count),
+        balanced_accuracy=_share(_balanced(confusion), draws["balanced_accuracy"], count),
+        macro_f1=_share(_macro_f1(confusion), draws["macro_f1"], count),
         log_loss=_figure(float(losses.mean()), draws["log_loss"]),
-        top_k=_figure(float(hits.mean()), draws["top_k"]) if k else None,
+        top_k=_share(float(hits.mean()), draws["top_k"], count) if k else None,
         k=k,
         per_class=_per_class(confusion, class_names),
         confusion=confusion.tolist(),
@@ -186,6 +189,14 @@ def _rank(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.
     earlier = np.arange(probabilities.shape[1]) < labels[:, None]
     before = (probabilities > of_label) | ((probabilities == of_label) & earlier)
     return np.asarray(before.sum(axis=1))
+
+
+def _share(value: float, draws: NDArray[np.float64], photos: int) -> Figure:
+    """Return a figure from 0 to 1 with its interval, which at either end is the exact one."""
+    if value not in (0.0, 1.0):
+        return _figure(value, draws)
+    exact = binomtest(round(value * photos), photos).proportion_ci(method="exact")
+    return Figure(value, float(exact.low), float(exact.high))
 
 
 def _figure(value: float, draws: NDArray[np.float64]) -> Figure:

@@ -124,7 +124,8 @@ def fetched(weights: Weights) -> Path:
         _check_network(constants.ENDPOINT)
         return Path(hf_hub_download(weights.source, "model.safetensors"))
     except (OSError, HfHubHTTPError, ValueError) as error:  # no network is an OSError of theirs
-        raise not_at_hand(weights.name, " ".join(str(error).split())[:160]) from error
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:160]
+        raise not_at_hand(weights.name, reason) from error
 
 
 def _check_network(address: str) -> None:

@@ -52,7 +52,6 @@ def build_study_report(
     }
     pairs = compare(correct)
     chosen = sheets[0]
-    photos = chosen.metrics.splits["test"].photos
     counts = manifest.counts()
     return StudyReport(
         title=title,
@@ -67,7 +66,7 @@ def build_study_report(
         skipped=skipped or {},
         pairs=pairs,
         conclusion=[
-            *conclude(chosen.name, pairs, chosen.test, photos, chosen.openings),
+            *conclude(chosen.name, pairs, chosen.metrics.splits["test"], chosen.openings),
             *seen_before(
                 {sheet.name: sheet.pretrained_on for sheet in sheets},
                 [str(root), *(row.path for row in manifest.rows)],

@@ -97,23 +97,26 @@ def most_confused(
     return sorted(cells, key=lambda cell: -cell[2])[:at_most]
 
 
-def conclude(
-    chosen: str, pairs: Sequence[Pair], test: Figure, photos: int, openings: int
-) -> list[str]:
+def conclude(chosen: str, pairs: Sequence[Pair], metrics: Metrics, openings: int) -> list[str]:
     """Return the conclusion of a study: what was chosen, and over what it is really better.
 
     Args:
         chosen: the rung with the best validation accuracy.
         pairs: all pairs of rungs on the test photos.
-        test: test accuracy of the chosen rung.
-        photos: test photos.
+        metrics: of the chosen rung on the test photos.
         openings: how often the chosen run's test split has been read.
     """
+    test = metrics.accuracy
+    why = "had the best validation accuracy and is chosen" if pairs else "is the only approach"
     sentences = [
-        f"{chosen} had the best validation accuracy and is chosen. Of the {photos:,} test "
-        f"photos, which had no part in that, it gets {percent(test.value)} right (95 % interval "
-        f"{interval(test)})."
+        f"{chosen} {why}. Of the {metrics.photos:,} test photos, which had no part in that, it "
+        f"gets {percent(test.value)} right (95 % interval {interval(test)})."
     ]
+    if _learned_nothing(metrics):
+        sentences.append(
+            "That cannot be told from always answering the most frequent class: nothing was "
+            "learned that these photos show."
+        )
     mine = [_seen_from(chosen, pair) for pair in pairs if chosen in (pair.first, pair.second)]
     better = [(other, d) for other, d, differs in mine if differs and d.value > 0]
     worse = [(other, d) for other, d, differs in mine if differs and d.value < 0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import logging
 import os
 import signal
 import sys
@@ -26,6 +27,8 @@ from classeur.report.run_report import write_run_report
 from classeur.run_folder import RunFolder, locked, write_json
 from classeur.study.log import show_log
 from classeur.training.session import train_run
+
+log = logging.getLogger(__name__)
 
 _PR_SET_PDEATHSIG = 1
 
@@ -48,6 +51,7 @@ def run_rung(run: RunFolder, store: Store, root: Path) -> None:
             config = RunConfig.from_toml(run.config)
             device = choose_device(config.training.device)
             manifest = read_manifest(run.manifest)
+            log.info("scoring")
             evaluate_run(
                 run,
                 store.photos,

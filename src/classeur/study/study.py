@@ -14,13 +14,16 @@ from typing import Any
 import tomli_w
 
 from classeur.config import AugmentationConfig, ModelConfig, RunConfig, TransferConfig
+from classeur.data.inspect import Inspection
 from classeur.data.manifest import read_manifest
+from classeur.data.records import SPLITS
 from classeur.errors import ConfigError, StudyError, WeightsError
 from classeur.exit_codes import INTERRUPTED
 from classeur.models.registry import options_of
 from classeur.models.weights import fetched
 from classeur.report.binder import build_study_report, write_study_report
 from classeur.report.study_report import StudyReport
+from classeur.report.units import quantity
 from classeur.run_folder import LOCK, RunFolder, locked, read_json, write_json, write_text
 from classeur.study.material import Material, gather
 from classeur.study.rung import failure_file
@@ -101,6 +104,7 @@ def run_study(
     folder = Path(to)
     material = gather(configs[0].data, configs[0].preprocessing)
     may_miss = rungs is DEFAULT_RUNGS if skip_missing is None else skip_missing
+    _say_what_is_there(material)
     skipped = _missing(configs, may_miss=may_miss)
     if skipped:
         there = [rung for rung in rungs if rung not in skipped]
@@ -115,6 +119,24 @@ def run_study(
         report = _report(folder, material, failed, skipped, _settings(planned, seeds, budget))
         write_study_report(report, folder)
     return Study(folder, report)
+
+
+def _say_what_is_there(material: Material) -> None:
+    counts = material.manifest.counts()
+    log.info(
+        "%s of %s: %s%s",
+        quantity(len(material.manifest.rows), "photo", "photos"),
+        quantity(len(material.manifest.class_names), "class", "classes"),
+        ", ".join(f"{sum(counts[split].values()):,} {split}" for split in SPLITS),
+        _left_out(material.inspection),
+    )
+
+
+def _left_out(found: Inspection) -> str:
+    if not found.unreadable:
+        return ""
+    number = quantity(len(found.unreadable), "file", "files")
+    return f"; {number} left out, first {found.unreadable[0].path} {found.unreadable[0].reason}"
 
 
 def _missing(configs: Sequence[RunConfig], *, may_miss: bool) -> dict[str, str]:
@@ -228,6 +250,8 @@ def _make(folder: Path, planned: Sequence[PlannedRun]) -> None:
     """Make the study's folder; refuse one that holds something else."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise StudyError(f"{folder} is a file. Choose a folder with --to.") from error
     except OSError as error:
         raise StudyError(f"cannot write the study at {folder}: {error.strerror}.") from error
     _refuse_foreign(folder, planned)

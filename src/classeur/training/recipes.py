@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from classeur.config import AugmentationConfig, ModelConfig, TrainingConfig, TransferConfig
-from classeur.errors import ConfigError, unknown
-from classeur.models.weights import is_backbone
+from classeur.errors import ConfigError, did_you_mean
+from classeur.models.weights import is_backbone, list_backbones
 
 
 @dataclass(frozen=True)
@@ -168,6 +168,10 @@ DEFAULT_RUNGS = (
 """What a study compares if it is not told, but for rungs whose weights cannot be had."""
 
 
+_ENDINGS = ("-frozen", "-fine-tuned")
+"""What makes a recipe of the name of any network of timm."""
+
+
 def get_recipe(name: str) -> Recipe:
     """Return a recipe by name, or by that of any network of timm: `resnet50-frozen`.
 
@@ -176,15 +180,18 @@ def get_recipe(name: str) -> Recipe:
     """
     if name in RECIPES:
         return RECIPES[name]
-    for ending in ("-frozen", "-fine-tuned"):
+    for ending in _ENDINGS:
         backbone = name.removesuffix(ending)
         if backbone != name and is_backbone(backbone):
             if ending == "-frozen":
                 return _frozen(name, backbone, f"{backbone} as it was pre-trained, and a new head.")
             how = TransferConfig("fine-tune")
             return _fine_tuned(name, backbone, f"{backbone}, all of it learning in the end.", how)
-    problem = unknown("recipe", name, RECIPES)
-    raise ConfigError([f"{problem} Or NAME-frozen, NAME-fine-tuned; see: classeur models."])
+    of_timm = [backbone + ending for backbone in list_backbones() for ending in _ENDINGS]
+    hint = did_you_mean(name, [*RECIPES, *of_timm])
+    known = f"Expected one of: {', '.join(RECIPES)}"
+    others = "NAME-frozen, NAME-fine-tuned; see: classeur models"
+    raise ConfigError([f'unknown recipe "{name}".{hint} {known}. Or {others}.'])
 
 
 def describe(name: str) -> str:
