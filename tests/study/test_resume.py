@@ -23,7 +23,16 @@ AUGMENTED = {**OPTIONS, "epochs": 8, "flip": 0.0, "rotation": 5.0, "schedule": "
 def start(photos: Path, folder: Path) -> subprocess.Popen[bytes]:
     options = [f"--{k.replace('_', '-')}={v}" for k, v in AUGMENTED.items()]
     command = [sys.executable, "-m", "classeur", "train", str(photos), "--recipe", "conv3"]
-    return subprocess.Popen([*command, "--to", str(folder), *options], stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        [*command, "--to", str(folder), *options],
+        stderr=subprocess.PIPE,
+        preexec_fn=listen_to_ctrl_c,  # noqa: PLW1509  it sets a signal, no more
+    )
+
+
+def listen_to_ctrl_c() -> None:
+    """Undo what a shell does to its background jobs, of which the tests may be one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def start_study(photos: Path, folder: Path) -> subprocess.Popen[bytes]:
