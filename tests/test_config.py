@@ -137,7 +137,8 @@ class TestValues:
         ],
     )
     def test_at_the_limits(self, section, options):
-        section(**options)
+        built = section(**options)
+        assert {name: getattr(built, name) for name in options} == options
 
     @pytest.mark.parametrize(
         ("section", "option", "value", "problem"),

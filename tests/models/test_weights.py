@@ -18,7 +18,7 @@ from safetensors.torch import save
 
 from classeur.errors import ModelError, WeightsError
 from classeur.models import weights as room
-from classeur.models.weights import fetched, find_weights, is_at_hand, list_backbones
+from classeur.models.weights import fetched, find_weights, list_backbones
 
 NAME = "test_efficientnet"
 
@@ -74,7 +74,6 @@ def test_the_folder_of_the_environment(
     folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(room.FOLDER, str(folder()))
-    assert is_at_hand(NAME)
     assert find_weights(NAME).file is not None
     assert find_weights("vgg16").source == "timm/vgg16.tv_in1k"
 
@@ -184,8 +183,9 @@ def test_the_hub(hub: tuple[str, list[str], bytes], tmp_path: Path) -> None:
     """In a process of its own: the hub's address is read once, when its library is loaded."""
     address, asked, content = hub
     code = f"""
-from classeur.models.weights import fetched, find_weights, is_at_hand
-print(is_at_hand("{NAME}"), fetched(find_weights("{NAME}")), is_at_hand("{NAME}"))
+from classeur.models.weights import fetched, find_weights
+is_here = lambda: find_weights("{NAME}").file is not None
+print(is_here(), fetched(find_weights("{NAME}")), is_here())
 """
     environment = {
         "PATH": "/usr/bin:/bin", "HF_ENDPOINT": address, "HF_HOME": str(tmp_path),

@@ -85,6 +85,14 @@ def test_they_are_computed_once(
     assert again.seconds == first.seconds
 
 
+def test_batches_of_another_size_draw_other_views(
+    compute: Callable[..., Features], cache: Path
+) -> None:
+    compute(views=1, batch_size=2)
+    compute(views=1, batch_size=3)
+    assert len(list((cache / "features").glob("*.npy"))) == 2
+
+
 @pytest.mark.parametrize(
     "changes", [{"store_key": "other"}, {"views": 1}, {"number_format": "bfloat16"}]
 )

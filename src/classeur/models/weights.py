@@ -101,14 +101,6 @@ def find_weights(name: str, where: str = "") -> Weights:
     return _on_hub(name)
 
 
-def is_at_hand(name: str) -> bool:
-    """Whether the weights of a backbone are on this machine."""
-    try:
-        return find_weights(name).file is not None
-    except WeightsError:
-        return False
-
-
 def fetched(weights: Weights) -> Path:
     """Return the file of weights, fetched from the hub if it is not here yet.
 

@@ -109,7 +109,15 @@ def run_study(
     if skipped:
         there = [rung for rung in rungs if rung not in skipped]
         configs = _configs(photos, there, seeds, budget, options) if there else []
-    planned = [_planned(config, folder / _name(config, seeds), material) for config in configs]
+    # once for each way of preparing, however many rungs and seeds ask for it
+    prepared = {
+        asked: material.prepared(asked)
+        for asked in dict.fromkeys(config.preprocessing for config in configs)
+    }
+    planned = [
+        _planned(config, folder / _name(config, seeds), prepared[config.preprocessing])
+        for config in configs
+    ]
     if not planned:
         raise StudyError(f"no rung can be trained. {'; '.join(skipped.values())}")
     _make(folder, planned)
@@ -157,8 +165,7 @@ def _missing(configs: Sequence[RunConfig], *, may_miss: bool) -> dict[str, str]:
 
 
 def _planned(config: RunConfig, folder: Path, material: Material) -> PlannedRun:
-    own = material.prepared(config.preprocessing)
-    return PlannedRun(config.recipe, RunFolder(folder), settled(config, own), own)
+    return PlannedRun(config.recipe, RunFolder(folder), settled(config, material), material)
 
 
 def _report(

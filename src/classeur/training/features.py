@@ -122,7 +122,8 @@ def compute_features(
         "model": [classifier.config.name, classifier.config.arguments, classifier.config.head],
         "preprocessing": classifier.preprocessing.to_dict(),
         "number_format": number_format,
-        "views": [views, asdict(augmentation), seed] if views else [],
+        # a batch draws its views together, so that its size is part of what is drawn
+        "views": [views, asdict(augmentation), seed, batch_size] if views else [],
     }
     key = _hash(json.dumps(about, sort_keys=True).encode())
     path = cache_root() / "features" / f"{key}.npy"
