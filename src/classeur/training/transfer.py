@@ -24,7 +24,7 @@ from classeur.run_folder import RunFolder, read_json, replacing
 from classeur.training.checkpoint import Progress, finish
 from classeur.training.features import backbone_of, compute_features
 from classeur.training.inputs import Pixels, TrainingData
-from classeur.training.loop import learn
+from classeur.training.loop import Learner, learn
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +44,12 @@ class Transfer:
     number_format: str
 
 
-def fit_transfer(transfer: Transfer, config: RunConfig, run: RunFolder) -> Progress:
+def fit_transfer(
+    transfer: Transfer, config: RunConfig, run: RunFolder, learner: Learner = learn
+) -> Progress:
     """Train as `config.transfer.method` says; keep the best weights, as `loop.fit` does.
+
+    `learner` is for the last stage: a head that learns before the backbone does just learns.
 
     Raises:
         WeightsError: if the pre-trained weights cannot be had or do not fit.
@@ -56,7 +60,7 @@ def fit_transfer(transfer: Transfer, config: RunConfig, run: RunFolder) -> Progr
     file = load_backbone(network, transfer.weights)
     network.to(transfer.device)
     if config.transfer.method == "frozen":
-        progress = _fit_head(transfer, config, run, file)
+        progress = _fit_head(transfer, config, run, file, learner)
         transfer.classifier.save_weights(run)
         return progress
     seconds = 0.0
@@ -68,7 +72,7 @@ def fit_transfer(transfer: Transfer, config: RunConfig, run: RunFolder) -> Progr
             finish(stage, _fit_head(transfer, _head_config(config), stage, file))
         _load_head(network, stage)
         seconds = read_json(stage.training)["seconds"]
-    progress = _fine_tune(transfer, network, config, run)
+    progress = _fine_tune(transfer, network, config, run, learner)
     progress.seconds += seconds
     return progress
 
@@ -87,7 +91,9 @@ def _head_config(config: RunConfig) -> RunConfig:
     )
 
 
-def _fit_head(transfer: Transfer, config: RunConfig, run: RunFolder, file: Path) -> Progress:
+def _fit_head(
+    transfer: Transfer, config: RunConfig, run: RunFolder, file: Path, learner: Learner = learn
+) -> Progress:
     """Train the head on features; afterwards the classifier has the best one."""
     features = compute_features(
         transfer.classifier,
@@ -108,7 +114,7 @@ def _fit_head(transfer: Transfer, config: RunConfig, run: RunFolder, file: Path)
         with replacing(_head_file(run)) as temporary:
             save_file(state, temporary)
 
-    progress = learn(
+    progress = learner(
         network.head, features, config, run,
         device=transfer.device, number_format=transfer.number_format, keep=keep,
     )  # fmt: skip
@@ -131,7 +137,7 @@ def _load_head(network: Pretrained, run: RunFolder) -> None:
 
 
 def _fine_tune(
-    transfer: Transfer, network: Pretrained, config: RunConfig, run: RunFolder
+    transfer: Transfer, network: Pretrained, config: RunConfig, run: RunFolder, learner: Learner
 ) -> Progress:
     """Train head and backbone together on pixels."""
     how = config.transfer
@@ -142,7 +148,7 @@ def _fine_tune(
             network.unfreeze(epoch)
 
     network.unfreeze(None if how.unfreeze in ("all", "blocks") else int(how.unfreeze))
-    progress = learn(
+    progress = learner(
         network,
         Pixels(transfer.data, transfer.classifier.preprocessing, config.augmentation),
         config,
