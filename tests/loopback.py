@@ -39,8 +39,13 @@ class Site:
             def log_message(self, *_: object) -> None:
                 """Keep the test's output clean."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_: object) -> None:
+                """A client that hangs up is what some tests are about."""
+
+        self.server = Server(("127.0.0.1", 0), Handler)
 
     def __enter__(self) -> Site:
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()

@@ -55,7 +55,7 @@ def test_a_whole_file(site: Site, to: Path) -> None:
     assert left(to.parent) == ["photos.tar"]
     (path, headers), *others = site.asked
     assert (path, others) == ("/photos.tar", [])
-    assert headers["User-Agent"].startswith("classeur/")
+    assert headers["User-Agent"] == "classeur"
     assert "Range" not in headers
 
 

@@ -59,11 +59,12 @@ def test_files_come_out_as_they_were(tmp_path: Path, into: Path, pack: Callable[
 
 @pytest.mark.parametrize("pack", [as_zip, as_tar])
 @pytest.mark.parametrize(
-    "name", ["../out.jpg", "Images/../../out.jpg", "/tmp/classeur-out.jpg", "..", "../../../out"]
+    "name", ["../out.jpg", "Images/../../out.jpg", "{outside}/out.jpg", "..", "../../../out"]
 )
 def test_names_that_lead_out(
     tmp_path: Path, into: Path, pack: Callable[..., Path], name: str
 ) -> None:
+    name = name.format(outside=tmp_path)
     archive = pack({"1.jpg": b"1", name: b"2"}, tmp_path / "x")
     before = set(tmp_path.rglob("*"))
     with pytest.raises(FetchError) as caught:
@@ -72,7 +73,6 @@ def test_names_that_lead_out(
         f'{archive} holds "{name}", which leads out of its folder. It was not unpacked.'
     )
     assert set(tmp_path.rglob("*")) - before == {into / "1.jpg"}
-    assert not Path("/tmp/classeur-out.jpg").exists()
 
 
 @pytest.mark.parametrize(

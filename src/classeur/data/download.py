@@ -19,7 +19,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-from classeur import __version__
 from classeur.data.public import PublicFile
 from classeur.errors import FetchError
 
@@ -129,7 +128,7 @@ def _answer(file: PublicFile, part: Path) -> http.client.HTTPResponse:
 
 
 def _ask(file: PublicFile, headers: dict[str, str]) -> http.client.HTTPResponse:
-    headers = {"User-Agent": f"classeur/{__version__}", **headers}
+    headers = {"User-Agent": "classeur", **headers}
     request = urllib.request.Request(file.url, headers=headers)
     try:
         response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT)
