@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import logging
 import socket
 import ssl
 import urllib.error
@@ -90,16 +89,14 @@ def test_what_was_interrupted_is_gone_on_with(site: Site, to: Path) -> None:
 
 
 def test_a_connection_that_breaks_off_is_taken_up_again(
-    site: Site, to: Path, caplog: pytest.LogCaptureFixture
+    site: Site, to: Path, messages: list[str]
 ) -> None:
     """More often than there are pauses: an attempt that brings something begins them anew."""
     site.faults = [cut(site, 40_000)] * 5
-    caplog.set_level(logging.INFO, "classeur")
-    logging.getLogger("classeur").propagate = True
     download(site.file("photos.tar", CONTENT), to)
     assert to.read_bytes() == CONTENT
     assert ranges(site) == [None, *(f"bytes={n * 40_000}-" for n in range(1, 6))]
-    assert "photos.tar: the connection broke off; trying again in 0 s" in caplog.messages
+    assert "photos.tar: the connection broke off; trying again in 0 s" in messages
 
 
 def test_a_server_that_does_not_know_ranges(site: Site, to: Path) -> None:
@@ -227,15 +224,11 @@ def test_a_file_that_is_gone(site: Site, to: Path) -> None:
     assert left(to.parent) == []
 
 
-def test_a_server_that_is_busy_is_asked_again(
-    site: Site, to: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_server_that_is_busy_is_asked_again(site: Site, to: Path, messages: list[str]) -> None:
     site.faults = [status(500), status(503)]
-    caplog.set_level(logging.INFO, "classeur")
-    logging.getLogger("classeur").propagate = True
     download(site.file("photos.tar", CONTENT), to)
     assert to.read_bytes() == CONTENT
-    assert caplog.messages == [
+    assert messages == [
         "photos.tar: the server answered 500 Internal Server Error; trying again in 0 s",
         "photos.tar: the server answered 503 Service Unavailable; trying again in 0 s",
     ]

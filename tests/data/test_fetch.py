@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import gzip
 import io
-import logging
 import os
 import re
 import shutil
@@ -233,28 +232,21 @@ def test_the_wrong_photos(kaggle: DataSet, tmp_path: Path) -> None:
     assert names(tmp_path) == ["train.zip"]
 
 
-def test_terms_come_before_the_download(
-    dogs: DataSet, site: Site, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, "classeur")
-    logging.getLogger("classeur").propagate = True
+def test_terms_come_before_the_download(dogs: DataSet, site: Site, messages: list[str]) -> None:
     asked: list[int] = []
-    site.faults = [lambda _: asked.append(len(caplog.messages)) or False]
+    site.faults = [lambda _: asked.append(len(messages)) or False]
     fetch(dogs)
     assert asked == [1]
-    assert caplog.messages == [f"{dogs.title}\n{dogs.home}\nterms: {dogs.terms}"]
+    assert messages == [f"{dogs.title}\n{dogs.home}\nterms: {dogs.terms}"]
 
 
-def test_what_is_there_is_not_brought_again(
-    dogs: DataSet, site: Site, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_is_there_is_not_brought_again(dogs: DataSet, site: Site, messages: list[str]) -> None:
     folder = fetch(dogs)
     site.asked.clear()
-    caplog.set_level(logging.INFO, "classeur")
-    logging.getLogger("classeur").propagate = True
+    messages.clear()
     assert fetch(dogs) == folder
     assert site.asked == []
-    assert caplog.messages == [f"stanford-dogs is there already: {folder}"]
+    assert messages == [f"stanford-dogs is there already: {folder}"]
 
 
 def test_an_empty_folder_is_filled(dogs: DataSet, tmp_path: Path) -> None:
@@ -404,8 +396,8 @@ def test_a_progress_bar_in_bytes(dogs: DataSet, monkeypatch: pytest.MonkeyPatch)
 
     class Bar(transport.tqdm):
         def __init__(self, *arguments: Any, **options: Any) -> None:
-            bars.append(options)
-            super().__init__(*arguments, **options)
+            bars.append(options | {"disable": False})
+            super().__init__(*arguments, **bars[-1])
 
         def close(self) -> None:
             bars[-1]["at the end"] = self.n
