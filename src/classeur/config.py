@@ -156,6 +156,12 @@ class AugmentationConfig(Section):
     brings their class to the size of the largest, at most 10 times. It shifts the probabilities
     towards rare classes."""
 
+    @property
+    def is_on(self) -> bool:
+        """Whether anything changes a photo."""
+        about = ("magnitude", "extra_augment_rare")
+        return any(value for name, value in vars(self).items() if name not in about)
+
     def problems(self) -> Iterator[str]:
         """Yield a sentence for every option whose value cannot be right."""
         yield from self.within(0, 1, "flip", "erasing")
@@ -164,11 +170,9 @@ class AugmentationConfig(Section):
         yield from self.between(0, 80, "shear")
         yield from self.at_least(0, "mixup", "cutmix", "randaugment")
         yield from self.within(0, 10, "magnitude")
-        default = AugmentationConfig.magnitude
-        if not self.randaugment and self.magnitude != default:
+        if not self.randaugment and self.magnitude != AugmentationConfig.magnitude:
             yield f"magnitude {self.magnitude!r} does nothing without randaugment: give it, too."
-        own = ("magnitude", "extra_augment_rare")
-        if self.extra_augment_rare and not any(v for k, v in vars(self).items() if k not in own):
+        if self.extra_augment_rare and not self.is_on:
             yield (
                 "extra_augment_rare has nothing to draw views with: turn on flip, rotation or "
                 "another augmentation."

@@ -27,7 +27,14 @@ from classeur.report.units import quantity
 from classeur.run_folder import LOCK, RunFolder, locked, read_json, write_json, write_text
 from classeur.study.material import Material, gather
 from classeur.study.rung import failure_file
-from classeur.study.train import configure, is_augmented, settled, used_by_method
+from classeur.study.train import (
+    OF_LEARNING,
+    configure,
+    is_augmented,
+    settled,
+    used_by_method,
+    without_ground,
+)
 from classeur.training.recipes import DEFAULT_RUNGS
 from classeur.training.session import begin_run, pretrained_weights
 
@@ -221,7 +228,7 @@ def _configs(
         if options.get("max_minutes"):
             problems.append("give budget for the whole study or max_minutes for each rung.")
         options = {**options, "max_minutes": budget / training}
-    some = _MODEL_OPTIONS | _TRANSFER_OPTIONS
+    some = _MODEL_OPTIONS | _TRANSFER_OPTIONS | _AUGMENTATION_OPTIONS | OF_LEARNING
     unused = {name for name in some if options.get(name) is not None}
     configs = []
     for rung in rungs:
@@ -248,9 +255,11 @@ def _not_for(rung: str, options: dict[str, Any]) -> set[str]:
         return set()
     skipped = _MODEL_OPTIONS - options_of(config.model.name)
     skipped |= _TRANSFER_OPTIONS - used_by_method(config)
+    if rung == "majority":
+        return skipped | _AUGMENTATION_OPTIONS | OF_LEARNING | {"epochs"}
     if not is_augmented(config) and not options.get("views"):
-        skipped |= _AUGMENTATION_OPTIONS
-    return skipped | {"epochs"} if rung == "majority" else skipped
+        return skipped | _AUGMENTATION_OPTIONS
+    return skipped | without_ground(config.augmentation, options)
 
 
 def _make(folder: Path, planned: Sequence[PlannedRun]) -> None:
