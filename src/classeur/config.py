@@ -146,15 +146,15 @@ class AugmentationConfig(Section):
     randaugment: int = 0
     """Operations of RandAugment on each photo, drawn from 14. 0: off."""
     magnitude: float = 5.0
-    """Strength of RandAugment's operations, from 0 to 10."""
+    """Strength of RandAugment's operations, from 0 to 10; 5 unless it is given."""
     mixup: float = 0.0
     """Beta parameter of mix-up. 0: off."""
     cutmix: float = 0.0
     """Beta parameter of cut-mix. 0: off. With mix-up, each batch draws one of the two."""
     extra_augment_rare: bool = False
     """Photos of rare classes are seen more often in an epoch, each time augmented anew: as often as
-    brings their class to the size of the largest, at most 10 times. It shifts the probabilities
-    towards rare classes."""
+    brings their class to the size of the largest, at most 10 times. It multiplies the `views` of
+    frozen features alike, and shifts the probabilities towards rare classes."""
 
     @property
     def is_on(self) -> bool:
