@@ -65,7 +65,30 @@ class TestValues:
             (
                 ModelConfig, "normalization", "batchnorm",
                 'unknown normalization "batchnorm". Did you mean "batch"? Expected one of: none, '
-                "batch.",
+                "batch, group, layer.",
+            ),
+            (AugmentationConfig, "randaugment", -1, "randaugment must be at least 0, received -1."),
+            (
+                AugmentationConfig, "magnitude", 7.5,
+                "magnitude 7.5 does nothing without randaugment: give it, too.",
+            ),
+            (
+                AugmentationConfig, "extra_augment_rare", True,
+                "extra_augment_rare has nothing to draw views with: turn on flip, rotation or "
+                "another augmentation.",
+            ),
+            (
+                TrainingConfig, "loss", "focall",
+                'unknown loss "focall". Did you mean "focal"? Expected one of: cross-entropy, '
+                "focal.",
+            ),
+            (
+                TrainingConfig, "focal_gamma", 1.0,
+                "focal_gamma 1.0 does nothing without the focal loss: give loss \"focal\", too.",
+            ),
+            (
+                TrainingConfig, "sampling", "uniform",
+                'unknown sampling "uniform". Expected one of: shuffled, balanced.',
             ),
             (AugmentationConfig, "flip", 1.01, "flip must be from 0 to 1, received 1.01."),
             (AugmentationConfig, "erasing", -1, "erasing must be from 0 to 1, received -1."),
@@ -190,6 +213,28 @@ class TestAllAtOnce:
             "batch_size must be at least 1, received 0.",
             "patience must be at least 0, received -1.",
         ]
+
+    def test_what_says_twice_how_often_a_photo_counts(self):
+        assert problems(lambda: TrainingConfig(class_weights=True, sampling="balanced")) == [
+            "class_weights does nothing with balanced sampling, where each class is seen as often "
+            "as any other: choose one of the two."
+        ]
+        both = {"extra_augment_rare": True, "flip": 0.5, "sampling": "balanced"}
+        assert problems(lambda: override(RunConfig(), both)) == [
+            "extra_augment_rare and balanced sampling both say how often a photo is seen: choose "
+            "one of the two."
+        ]
+
+    def test_options_of_an_option(self):
+        assert problems(lambda: AugmentationConfig(randaugment=1, magnitude=10.5)) == [
+            "magnitude must be from 0 to 10, received 10.5."
+        ]
+        assert problems(lambda: TrainingConfig(loss="focal", focal_gamma=-1)) == [
+            "focal_gamma must be at least 0, received -1."
+        ]
+        magnitude = AugmentationConfig(randaugment=2, magnitude=10, extra_augment_rare=True)
+        assert magnitude.is_on
+        assert not AugmentationConfig().is_on
 
     def test_in_every_section(self):
         values = {

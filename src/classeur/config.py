@@ -20,7 +20,9 @@ COLORS = ("auto", "rgb", "grey")
 RESIZES = ("squash", "crop", "pad")
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "one-cycle")
-NORMALIZATIONS = ("none", "batch")
+NORMALIZATIONS = ("none", "batch", "group", "layer")
+LOSSES = ("cross-entropy", "focal")
+SAMPLINGS = ("shuffled", "balanced")
 HEADS = ("linear", "dense")
 METHODS = ("frozen", "fine-tune", "scratch")
 INTERPOLATIONS = ("auto", "nearest", "bilinear", "bicubic", "lanczos")
@@ -102,7 +104,8 @@ class ModelConfig(Section):
     spatial_dropout: float = 0.0
     """Probability that a whole channel is dropped after each convolution block."""
     normalization: str = "none"
-    """`batch`: batch normalisation after each convolution; `none`."""
+    """After each convolution: `batch`, `group` (of 16 channels), `layer` (all channels of a photo
+    together) or `none`."""
     head: str = "linear"
     """On a backbone of timm: `linear` on its pooled features, or `dense` on its feature maps."""
     units: int = 256
@@ -140,10 +143,24 @@ class AugmentationConfig(Section):
     """Largest change of saturation, as a fraction. Colour photos only."""
     erasing: float = 0.0
     """Probability that a random rectangle is erased."""
+    randaugment: int = 0
+    """Operations of RandAugment on each photo, drawn from 14. 0: off."""
+    magnitude: float = 5.0
+    """Strength of RandAugment's operations, from 0 to 10; 5 unless it is given."""
     mixup: float = 0.0
     """Beta parameter of mix-up. 0: off."""
     cutmix: float = 0.0
     """Beta parameter of cut-mix. 0: off. With mix-up, each batch draws one of the two."""
+    extra_augment_rare: bool = False
+    """Photos of rare classes are seen more often in an epoch, each time augmented anew: as often as
+    brings their class to the size of the largest, at most 10 times. It multiplies the `views` of
+    frozen features alike, and shifts the probabilities towards rare classes."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything changes a photo."""
+        about = ("magnitude", "extra_augment_rare")
+        return any(value for name, value in vars(self).items() if name not in about)
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for every option whose value cannot be right."""
@@ -151,7 +168,15 @@ class AugmentationConfig(Section):
         yield from self.between(0, 1, "zoom", "shift", "brightness", "contrast", "saturation")
         yield from self.within(0, 180, "rotation")
         yield from self.between(0, 80, "shear")
-        yield from self.at_least(0, "mixup", "cutmix")
+        yield from self.at_least(0, "mixup", "cutmix", "randaugment")
+        yield from self.within(0, 10, "magnitude")
+        if not self.randaugment and self.magnitude != AugmentationConfig.magnitude:
+            yield f"magnitude {self.magnitude!r} does nothing without randaugment: give it, too."
+        if self.extra_augment_rare and not self.is_on:
+            yield (
+                "extra_augment_rare has nothing to draw views with: turn on flip, rotation or "
+                "another augmentation."
+            )
 
 
 @dataclass(frozen=True)
@@ -172,10 +197,18 @@ class TrainingConfig(Section):
     """Weight decay; decoupled for `adamw`, L2 for the others. Biases and norms are exempt."""
     schedule: str = "constant"
     """One of SCHEDULES, stepped after every batch."""
+    loss: str = "cross-entropy"
+    """`cross-entropy`, or `focal`: photos that are well classified already count less."""
+    focal_gamma: float = 2.0
+    """With `focal`: how much less; 0 is the cross-entropy."""
     label_smoothing: float = 0.0
     """Probability mass spread over the other labels."""
     class_weights: bool = False
-    """Weigh each photo by the inverse frequency of its label."""
+    """Weigh each photo by the inverse frequency of its label. It shifts the probabilities towards
+    rare classes."""
+    sampling: str = "shuffled"
+    """`shuffled`: each photo once an epoch; `balanced`: as many photos an epoch, but each class as
+    often as any other. That shifts the probabilities towards rare classes."""
     ema: float = 0.0
     """Decay, a step, of a moving average of the weights, which then is what is validated and kept:
     `0.99`. 0: off."""
@@ -198,6 +231,19 @@ class TrainingConfig(Section):
         yield from self.between(0, 1, "label_smoothing", "ema")
         yield from self.one_of(OPTIMIZERS, "optimizer")
         yield from self.one_of(SCHEDULES, "schedule")
+        yield from self.one_of(LOSSES, "loss")
+        yield from self.at_least(0, "focal_gamma")
+        if self.loss == "cross-entropy" and self.focal_gamma != TrainingConfig.focal_gamma:
+            yield (
+                f"focal_gamma {self.focal_gamma!r} does nothing without the focal loss: give "
+                'loss "focal", too.'
+            )
+        yield from self.one_of(SAMPLINGS, "sampling")
+        if self.class_weights and self.sampling == "balanced":
+            yield (
+                "class_weights does nothing with balanced sampling, where each class is seen as "
+                "often as any other: choose one of the two."
+            )
         yield from self.one_of(DEVICES, "device")
         yield from self.one_of(NUMBER_FORMATS, "number_format")
 
@@ -255,6 +301,11 @@ class RunConfig(Section):
     def problems(self) -> Iterator[str]:
         """Yield a sentence for every option whose value cannot be right."""
         yield from self.at_least(0, "seed")
+        if self.augmentation.extra_augment_rare and self.training.sampling == "balanced":
+            yield (
+                "extra_augment_rare and balanced sampling both say how often a photo is seen: "
+                "choose one of the two."
+            )
 
     def to_toml(self) -> str:
         """Return the config as TOML, every value written out."""

@@ -8,10 +8,11 @@ import json
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import binom
 from sklearn import metrics as sklearn_metrics
 
 from classeur.errors import EvaluationError
-from classeur.evaluation.metrics import Figure, Metrics, measure
+from classeur.evaluation.metrics import ClassFigures, Figure, Metrics, measure
 
 
 def drawn(
@@ -180,3 +181,15 @@ def test_equal_probabilities_give_no_label_a_better_rank_than_argmax_does():
     assert metrics.accuracy.value == pytest.approx(0.1)
     assert metrics.top_k is not None
     assert metrics.top_k.value == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("right", "support"), [(0, 3), (5, 8), (33, 34), (6, 6)])
+def test_the_interval_of_a_recall_is_exact(right: int, support: int) -> None:
+    """Clopper and Pearson: each limit is where the other tail has 2.5 %."""
+    figure = ClassFigures("c", 0.5, right / support, 0.5, support).recall_interval
+    assert figure.value == right / support
+    if right:
+        assert binom.sf(right - 1, support, figure.low) == pytest.approx(0.025)
+    if right < support:
+        assert binom.cdf(right, support, figure.high) == pytest.approx(0.025)
+    assert (figure.low == 0, figure.high == 1) == (right == 0, right == support)

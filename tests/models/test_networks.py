@@ -98,6 +98,7 @@ def test_the_gradient_reaches_every_parameter(name: str, classes: int) -> None:
 
 
 CONV, BATCH, RELU, POOL, DROP = nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d, nn.Dropout2d
+GROUP = nn.GroupNorm
 HEAD = [nn.Flatten, nn.Linear, nn.ReLU, nn.Dropout, nn.Linear]
 
 
@@ -106,6 +107,8 @@ HEAD = [nn.Flatten, nn.Linear, nn.ReLU, nn.Dropout, nn.Linear]
     [
         ({}, [CONV, POOL, RELU]),
         ({"normalization": "batch"}, [CONV, BATCH, POOL, RELU]),
+        ({"normalization": "group"}, [CONV, GROUP, POOL, RELU]),
+        ({"normalization": "layer"}, [CONV, GROUP, POOL, RELU]),
         ({"spatial_dropout": 0.2}, [CONV, POOL, RELU, DROP]),
         ({"spatial_dropout": 0.2, "normalization": "batch"}, [CONV, BATCH, POOL, RELU, DROP]),
     ],
@@ -120,6 +123,36 @@ def test_layers_of_conv3(options: dict[str, object], block: list[type[nn.Module]
             assert layer.p == 0.5
     convolutions = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
     assert [layer.out_channels for layer in convolutions] == [32, 64, 64]
+
+
+@pytest.mark.parametrize("kind", ["batch", "group", "layer"])
+def test_normalisations_have_a_scale_and_a_shift_for_each_filter(kind: str) -> None:
+    plain, normalised = (
+        create_model(ModelConfig("conv3", normalization=name), (3, 23, 40), 3).eval()
+        for name in ("none", kind)
+    )
+    assert count_parameters(normalised) == count_parameters(plain) + 2 * (32 + 64 + 64)
+    assert normalised(torch.rand(2, 3, 23, 40)).shape == (2, 3)
+
+
+@pytest.mark.parametrize(("kind", "groups"), [("group", [2, 4, 4]), ("layer", [1, 1, 1])])
+def test_groups_of_conv3(kind: str, groups: list[int]) -> None:
+    network = create_model(ModelConfig("conv3", normalization=kind), (3, 32, 32), 3)
+    normalisations = [layer for layer in network.modules() if isinstance(layer, nn.GroupNorm)]
+    assert [layer.num_groups for layer in normalisations] == groups
+    photos = 5 + 3 * torch.randn(2, 3, 32, 32)
+    before = network[:2](photos)  # (2, 32, 30, 30)
+    for photo in before:
+        for group in photo.chunk(groups[0]):
+            assert abs(group.mean()) < 1e-4
+            assert abs(group.std() - 1) < 1e-3
+
+
+@pytest.mark.parametrize("kind", ["group", "layer"])
+def test_neither_looks_at_the_other_photos_of_a_batch(kind: str) -> None:
+    network = create_model(ModelConfig("conv3", normalization=kind, dropout=0), (3, 32, 32), 3)
+    photos = torch.rand(4, 3, 32, 32)
+    assert torch.allclose(network.train()(photos)[:1], network(photos[:1]), atol=1e-5)
 
 
 def test_pooling_before_relu_gives_what_the_published_order_gives() -> None:

@@ -175,6 +175,20 @@ def test_the_folder_opens_elsewhere(study, tmp_path):
             assert link.startswith("data:") or (page.parent / link).exists(), (page.name, link)
 
 
+def test_what_an_option_builds_on_decides_for_which_rungs_it_holds(photos):
+    rungs = ("majority", "conv3", "conv3-augmented", "conv3-randaugment")
+    options = {"extra_augment_rare": True, "magnitude": 7, "loss": "focal"}
+    configs = module._configs(photos, rungs, 1, 0, options)
+    assert [c.augmentation.extra_augment_rare for c in configs] == [False, False, True, True]
+    assert [c.augmentation.magnitude for c in configs] == [5, 5, 5, 7]
+    assert [c.training.loss for c in configs] == ["cross-entropy", "focal", "focal", "focal"]
+    configs = module._configs(photos, rungs[:2], 1, 0, {"extra_augment_rare": True, "flip": 0.5})
+    assert [c.augmentation.extra_augment_rare for c in configs] == [False, True]
+    with pytest.raises(ConfigError) as caught:
+        module._configs(photos, ("majority", "conv3"), 1, 0, {"extra_augment_rare": True})
+    assert caught.value.problems == ["none of the rungs has the option extra_augment_rare."]
+
+
 def test_an_option_of_a_network_holds_for_the_rungs_that_have_it(photos):
     configs = plan(photos, recipes("majority", "dense", "conv3"), 1, 0, {"dropout": 0.3})
     assert [c.model.dropout for c in configs] == [0.5, 0.3, 0.3]

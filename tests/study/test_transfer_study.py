@@ -111,6 +111,10 @@ def test_the_size_may_be_chosen(weights, photos):
         ("mobilenet-frozen", "flip", 0.5),
         ("mobilenet-fine-tuned", "views", 2),
         ("mobilenet-frozen", "normalization", "batch"),
+        ("mobilenet-frozen", "randaugment", 2),
+        ("majority", "flip", 0.5),
+        ("majority", "sampling", "balanced"),
+        ("majority", "loss", "focal"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(photos, recipe, option, value):

@@ -130,6 +130,38 @@ def test_views_are_drawn_anew_each_epoch(
         assert np.allclose(found, expected(classifier, photos.photos[photos.val[:1]]), atol=1e-5)
 
 
+def test_rare_classes_have_more_views(
+    compute: Callable[..., Features], classifier: Classifier, photos: TrainingData
+) -> None:
+    """Four photos of class 0 with two views each, and one of class 1 with eight."""
+    photos.train = np.array([0, 2, 3, 6, 8])
+    turned = AugmentationConfig(flip=0.5, rotation=30, extra_augment_rare=True)
+    features = compute(views=2, augmentation=turned)
+    assert features.views.tolist() == [2, 2, 8, 2, 2]
+    assert features.table.shape == (5 + 16 + 3, 256)
+    plain = expected(classifier, photos.photos)
+    assert np.allclose(features.read(photos.train, 0), plain[photos.train], atol=1e-5)
+    assert np.allclose(features.read(photos.val, 3), plain[photos.val], atol=1e-5)
+    rare = np.repeat(photos.train[2:3], 9)
+    views = features.read(rare, 1, np.arange(9))
+    assert len({view.tobytes() for view in views}) == 9
+    assert any(np.allclose(view, plain[3], atol=1e-5) for view in views)
+    assert compute(views=2, augmentation=FLIP).table.shape == (5 + 10 + 3, 256)
+
+
+@pytest.mark.parametrize("extra", [False, True])
+def test_a_photo_that_comes_again_shows_its_next_view(
+    compute: Callable[..., Features], photos: TrainingData, extra: bool
+) -> None:
+    changes = AugmentationConfig(rotation=90, brightness=0.5, extra_augment_rare=extra)
+    features = compute(views=2, augmentation=changes)
+    row = photos.train[:1]
+    seen = [features.read(row, 4, np.array([turn]))[0] for turn in range(6)]
+    assert len({view.tobytes() for view in seen[:3]}) == 3
+    assert all(np.array_equal(first, again) for first, again in zip(seen, seen[3:], strict=False))
+    assert np.array_equal(features.read(row, 4)[0], seen[0])
+
+
 def test_an_interruption_leaves_nothing_to_trust(
     compute: Callable[..., Features], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

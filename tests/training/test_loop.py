@@ -40,6 +40,9 @@ AUGMENTED = {"flip": 0.5, "rotation": 10, "shift": 0.1, "brightness": 0.2, "eras
         {"optimizer": "adamw", "weight_decay": 0.1, "schedule": "one-cycle", "class_weights": True},
         {"number_format": "bfloat16"},
         {"ema": 0.9},
+        {"loss": "focal", "class_weights": True, "label_smoothing": 0.05},
+        {"sampling": "balanced"},
+        {"randaugment": 1, "magnitude": 2, "extra_augment_rare": True},
     ],
 )
 def test_every_option_learns_a_bar(options, config, train, tmp_path):
@@ -57,10 +60,24 @@ def test_same_seed_same_weights(config, train, tmp_path):
     assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
 
 
+def thin_out(data):
+    """Leave 20, 4 and 10 of the training photos of the three classes."""
+    keep = [data.train[data.labels[data.train] == label] for label in range(3)]
+    kept = [rows[:size] for rows, size in zip(keep, (20, 4, 10), strict=True)]
+    data.train = np.sort(np.concatenate(kept))
+
+
 @pytest.mark.parametrize("epoch", [1, 3])
-def test_interrupted_and_resumed_equals_uninterrupted(epoch, config, train, tmp_path, monkeypatch):
-    changes = {**AUGMENTED, "schedule": "cosine", "optimizer": "adamw", "ema": 0.95}
-    config = override(config, changes)
+@pytest.mark.parametrize(
+    "options", [{}, {"sampling": "balanced"}, {"extra_augment_rare": True, "randaugment": 2}]
+)
+def test_interrupted_and_resumed_equals_uninterrupted(
+    options, epoch, config, train, data, tmp_path, monkeypatch
+):
+    thin_out(data)
+    config = override(
+        config, {**AUGMENTED, "schedule": "cosine", "optimizer": "adamw", "ema": 0.95, **options}
+    )
     _, whole = train(config, tmp_path / "whole")
 
     def interrupted(trainer, *rest):
@@ -177,6 +194,68 @@ def test_validation_photos_are_never_trained_on(config, train, data, tmp_path, m
     monkeypatch.setattr(loop, "train_step", watched)
     train(override(config, {"epochs": 1}), tmp_path / "run")
     assert sorted(rows) == data.train.tolist()
+
+
+def labels_seen(config, train, tmp_path, monkeypatch):
+    seen = []
+    step = loop.train_step
+
+    def watched(trainer, pixels, labels, generator):
+        seen.append(labels)
+        return step(trainer, pixels, labels, generator)
+
+    monkeypatch.setattr(loop, "train_step", watched)
+    train(override(config, {"epochs": 1}), tmp_path / "run")
+    return len(seen), torch.bincount(torch.cat(seen)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "steps", "expected"),
+    [
+        ({}, 4, [14, 4, 10]),
+        ({"sampling": "balanced"}, 4, [10, 9, 9]),
+        ({"extra_augment_rare": True, "flip": 0.5}, 6, [14, 14, 14]),
+    ],
+)
+def test_a_network_sees_what_the_sampling_shows(
+    options, steps, expected, config, train, data, tmp_path, monkeypatch
+):
+    thin_out(data)
+    config = override(config, options)
+    assert labels_seen(config, train, tmp_path, monkeypatch) == (steps, expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, [28 / 3 / 14, 28 / 3 / 4, 28 / 3 / 10]),
+        ({"extra_augment_rare": True, "flip": 0.5}, [1, 1, 1]),
+    ],
+)
+def test_class_weights_are_of_what_an_epoch_shows(
+    options, expected, config, train, data, tmp_path, monkeypatch
+):
+    seen = []
+    step = loop.train_step
+    monkeypatch.setattr(
+        loop,
+        "train_step",
+        lambda trainer, *rest: (seen.append(trainer.class_weights), step(trainer, *rest))[1],
+    )
+    thin_out(data)
+    train(override(config, {"epochs": 1, "class_weights": True, **options}), tmp_path / "run")
+    assert seen[0].tolist() == pytest.approx(expected)
+
+
+def test_the_validation_loss_stays_the_log_loss(config, train, data, tmp_path):
+    config = override(config, {"epochs": 1, "loss": "focal", "class_weights": True})
+    classifier, progress = train(config, tmp_path / "run")
+    logits, labels = (
+        classifier.logits(data.photos[data.val]),
+        torch.from_numpy(data.labels[data.val]),
+    )
+    expected = torch.nn.functional.cross_entropy(logits, labels)
+    assert progress.history[0].val_loss == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_memory_that_runs_out_is_explained(config, train, tmp_path, monkeypatch):

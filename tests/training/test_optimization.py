@@ -9,6 +9,7 @@ from classeur.config import TrainingConfig
 from classeur.training.optimization import (
     WIDE,
     balanced_weights,
+    gamma_of,
     learning_rate_at,
     loss_of,
     make_optimizer,
@@ -71,12 +72,72 @@ def test_two_classes_have_the_same_loss_with_one_output_as_with_two():
 
 def test_class_weights_weigh_rare_classes_up():
     labels = torch.tensor([0] * 9 + [1])
-    weights = balanced_weights(labels, 2)
+    weights = balanced_weights(torch.bincount(labels))
     assert weights.tolist() == pytest.approx([10 / 18, 5.0])
     assert weights[labels].mean() == pytest.approx(1.0)
     logits, targets = torch.randn(10, 2), make_targets(labels, 2, 0.0)
     each = functional.cross_entropy(logits, labels, reduction="none")
     assert torch.allclose(loss_of(logits, targets, weights), (each * weights[labels]).mean())
+
+
+def photos_of(outputs):
+    torch.manual_seed(0)
+    classes = max(outputs, 2)
+    logits, labels = 3 * torch.randn(16, outputs), torch.randint(classes, (16,))
+    return logits, labels, classes
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 5])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_focal_loss_with_gamma_zero_is_the_cross_entropy(outputs, smoothing):
+    logits, labels, classes = photos_of(outputs)
+    targets = make_targets(labels, classes, smoothing)
+    assert torch.equal(loss_of(logits, targets, gamma=0.0), loss_of(logits, targets))
+    assert torch.allclose(loss_of(logits, targets, gamma=1e-9), loss_of(logits, targets))
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 5])
+@pytest.mark.parametrize("gamma", [0.5, 2.0, 5.0])
+def test_focal_loss_counts_what_is_well_classified_less(outputs, gamma):
+    logits, labels, classes = photos_of(outputs)
+    both = torch.cat([torch.zeros(16, 1), logits], 1) if outputs == 1 else logits
+    right = torch.softmax(both, 1)[torch.arange(16), labels]
+    expected = (-((1 - right) ** gamma) * right.log()).mean()
+    assert torch.allclose(
+        loss_of(logits, make_targets(labels, classes, 0.0), gamma=gamma), expected
+    )
+
+
+@pytest.mark.parametrize("outputs", [1, 5])
+def test_focal_loss_of_mixed_targets_is_the_mean_over_their_classes(outputs):
+    """As cross-entropy: what two labels would cost, weighted by their shares."""
+    logits, labels, classes = photos_of(outputs)
+    one, other = (make_targets(those, classes, 0.0) for those in (labels, labels.roll(1)))
+    mixed = loss_of(logits, 0.3 * one + 0.7 * other, gamma=2.0)
+    apart = 0.3 * loss_of(logits, one, gamma=2.0) + 0.7 * loss_of(logits, other, gamma=2.0)
+    assert torch.allclose(mixed, apart)
+
+
+def test_class_weights_weigh_the_focal_loss_too():
+    logits, labels, _ = photos_of(2)
+    targets, weights = make_targets(labels, 2, 0.0), torch.tensor([1.0, 3.0])
+    each = torch.stack([loss_of(logits[[i]], targets[[i]], gamma=2.0) for i in range(16)])
+    assert torch.allclose(loss_of(logits, targets, weights, 2.0), (each * weights[labels]).mean())
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+@pytest.mark.parametrize("logits", [[[80.0]], [[-80.0]], [[80.0, 0.0, 0.0]], [[0.0, 80.0, 0.0]]])
+def test_focal_loss_of_a_certain_answer_has_a_slope(logits, gamma):
+    logits = torch.tensor(logits, requires_grad=True)
+    classes = max(2, logits.shape[1])
+    loss_of(logits, make_targets(torch.tensor([1]), classes, 0.1), gamma=gamma).backward()
+    assert logits.grad.isfinite().all()
+
+
+def test_gamma_is_that_of_the_focal_loss_alone():
+    assert gamma_of(TrainingConfig()) == 0
+    assert gamma_of(TrainingConfig(loss="focal")) == 2
+    assert gamma_of(TrainingConfig(loss="focal", focal_gamma=0)) == 0
 
 
 @pytest.mark.parametrize(("name", "expected"), [("adam", 0.25), ("adamw", 0.25), ("sgd", 1.0)])

@@ -22,7 +22,7 @@ from classeur.training.checkpoint import Progress
 from classeur.training.history import read_history
 from classeur.training.inputs import TrainingData
 from classeur.training.seeding import seed_all
-from classeur.training.transfer import Transfer, _rates, fit_transfer
+from classeur.training.transfer import Transfer, _head_config, _rates, fit_transfer
 
 SIZE, NAME = 32, "test_efficientnet"
 
@@ -106,12 +106,20 @@ def test_what_was_learned_on_features_holds_for_pixels(config, train, data, tmp_
     assert accuracy == progress.history[progress.best_epoch - 1].val_accuracy
 
 
-@pytest.mark.parametrize("method", ["frozen", "fine-tune"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "frozen", "views": 2},
+        {"method": "frozen", "views": 2, "extra_augment_rare": True},
+        {"method": "fine-tune", "sampling": "balanced", "loss": "focal"},
+    ],
+)
 @pytest.mark.parametrize("after", [1, 9, 14])
 def test_an_interrupted_run_ends_as_a_whole_one(
-    config, train, tmp_path, monkeypatch, method, after
+    config, train, data, tmp_path, monkeypatch, options, after
 ):
-    config = override(config, {"method": method, "views": 2 if method == "frozen" else 0})
+    data.labels[:14] = 0  # seven photos of one class are left, 21 of the other
+    config = override(config, options)
     train(config, tmp_path / "whole")
     step, steps = loop.train_step, []
 
@@ -128,6 +136,13 @@ def test_an_interrupted_run_ends_as_a_whole_one(
     train(config, tmp_path / "broken")
     one, other = state(tmp_path / "whole"), state(tmp_path / "broken")
     assert all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def test_the_head_learns_as_the_backbone_is_to(config):
+    asked = {"loss": "focal", "focal_gamma": 1.0, "sampling": "balanced", "label_smoothing": 0.1}
+    head = _head_config(override(config, asked)).training
+    assert {name: getattr(head, name) for name in asked} == asked
+    assert _head_config(override(config, {"class_weights": True})).training.class_weights
 
 
 def test_fine_tuning_begins_with_the_head_and_then_moves_all(config, train, tmp_path, weights):

@@ -1,7 +1,8 @@
 """Random changes to a batch of training photos, on the device that trains.
 
 Every photo of a batch gets its own draw. Geometry is one warp, so that a photo is resampled once
-however many of flip, rotation, zoom, shift and shear are on.
+however many of flip, rotation, zoom, shift and shear are on. RandAugment comes after it and the
+colours, erasing last.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import math
 
 import torch
-from torch.nn import functional
 
 from classeur.config import AugmentationConfig
+from classeur.data.randaugment import randaugment
+from classeur.data.warp import warp
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -31,6 +33,8 @@ def augment(
     """
     photos = _warped(photos, config, generator)
     photos = _recolored(photos, config, generator)
+    if config.randaugment:
+        photos = randaugment(photos, config.randaugment, config.magnitude, generator)
     return _erased(photos, config.erasing, generator) if config.erasing else photos
 
 
@@ -67,25 +71,19 @@ def _warped(
 ) -> torch.Tensor:
     if not any((config.flip, config.rotation, config.zoom, config.shift, config.shear)):
         return photos
-    count, _, height, width = photos.shape
+    count = len(photos)
     mirror = torch.where(torch.rand(count, generator=generator) < config.flip, -1.0, 1.0)
     angle = _uniform(count, math.radians(config.rotation), generator)
     shear = torch.tan(_uniform(count, math.radians(config.shear), generator))
     scale = 1 / (1 + _uniform(count, config.zoom, generator))
-    shift_x = 2 * _uniform(count, config.shift, generator)  # the grid runs from -1 to 1
-    shift_y = 2 * _uniform(count, config.shift, generator)
+    shifts = torch.stack([_uniform(count, config.shift, generator) for _ in "xy"], 1)
     cos, sin = torch.cos(angle), torch.sin(angle)
-    aspect = width / height
-    # Output -> input, in the grid's units: scale, rotation and shear, the mirror, then the shift.
+    # Output -> input: scale, rotation and shear, then the mirror.
     rows = [
-        torch.stack(
-            [mirror * scale * cos, mirror * scale * (shear * cos - sin) / aspect, shift_x], 1
-        ),
-        torch.stack([scale * sin * aspect, scale * (shear * sin + cos), shift_y], 1),
+        torch.stack([mirror * scale * cos, mirror * scale * (shear * cos - sin)], 1),
+        torch.stack([scale * sin, scale * (shear * sin + cos)], 1),
     ]
-    matrices = torch.stack(rows, 1).to(photos.device)  # (N, 2, 3)
-    grid = functional.affine_grid(matrices, list(photos.shape), align_corners=False)
-    return functional.grid_sample(photos, grid, padding_mode="reflection", align_corners=False)
+    return warp(photos, torch.stack(rows, 1), shifts)
 
 
 def _recolored(

@@ -42,6 +42,11 @@ class ClassFigures:
     support: int
     """Photos of this class."""
 
+    @property
+    def recall_interval(self) -> Figure:
+        """Recall and its exact 95 % interval (Clopper and Pearson, 1934)."""
+        return share_of(round(self.recall * self.support), self.support)
+
 
 @dataclass(frozen=True)
 class Metrics:
@@ -195,8 +200,17 @@ def _share(value: float, draws: NDArray[np.float64], photos: int) -> Figure:
     """Return a figure from 0 to 1 with its interval, which at either end is the exact one."""
     if value not in (0.0, 1.0):
         return _figure(value, draws)
-    exact = binomtest(round(value * photos), photos).proportion_ci(method="exact")
-    return Figure(value, float(exact.low), float(exact.high))
+    return share_of(round(value * photos), photos)
+
+
+def share_of(right: int, photos: int) -> Figure:
+    """Return a share with its exact 95 % interval (Clopper and Pearson, 1934).
+
+    Raises:
+        ValueError: if there are no photos.
+    """
+    exact = binomtest(right, photos).proportion_ci(method="exact")
+    return Figure(right / photos, float(exact.low), float(exact.high))
 
 
 def _figure(value: float, draws: NDArray[np.float64]) -> Figure:

@@ -17,7 +17,7 @@ from classeur.evaluation.predictions import read_predictions
 from classeur.report.photos import Album, PhotoCard
 from classeur.report.questions import Question, answer_all, written
 from classeur.report.study_report import RungSheet, StudyReport
-from classeur.report.words import conclude, overfits, seen_before
+from classeur.report.words import conclude, describe_imbalance, overfits, seen_before
 from classeur.run_folder import RunFolder, read_json, read_json_lines, write_json
 from classeur.training.history import read_history
 
@@ -74,6 +74,7 @@ def build_study_report(
         pairs=pairs,
         conclusion=[
             *conclude(chosen.name, pairs, chosen.metrics.splits["test"], chosen.openings),
+            *describe_imbalance(chosen.metrics.splits["test"], counts["train"]),
             *seen_before(
                 {sheet.name: sheet.pretrained_on for sheet in sheets},
                 [str(root), *(row.path for row in manifest.rows)],

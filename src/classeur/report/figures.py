@@ -103,7 +103,8 @@ def accuracy_against_time(rungs: Sequence[RungSheet]) -> Drawing | None:
             for x, rung in zip(xs, rungs, strict=True)
         ]
     )
-    _name_points(canvas, rungs, points, bars + np.array([-2, 0, 2, 0]))
+    names = [rung.name for rung in rungs]
+    name_points(canvas, names, points, bars + np.array([-2, 0, 2, 0]), chosen=0)
     said = "; ".join(f"{_say(rung)}, {round(rung.seconds, 1):g} s" for rung in rungs)
     return draw(canvas.figure, "time", f"Test accuracy against training time. {said}.")
 
@@ -181,11 +182,20 @@ def _step(largest: float) -> float:
     return next((unit for unit in units if largest / unit <= 6), largest)
 
 
-def _name_points(
-    canvas: Canvas, rungs: Sequence[RungSheet], points: list[tuple[float, float]],
-    bars: np.typing.NDArray[np.float64],
+def name_points(
+    canvas: Canvas, names: Sequence[str], points: Sequence[tuple[float, float]],
+    bars: np.typing.NDArray[np.float64], chosen: int = -1,
 ) -> None:  # fmt: skip
-    names = [label(rung.name) for rung in rungs]
+    """Write names beside points, clear of each other and, where it can be, of the intervals.
+
+    Args:
+        canvas: to write on.
+        names: of the points.
+        points: (x, y) of each, in pixels.
+        bars: (N, 4) left, bottom, right and top of the intervals, those of the points first.
+        chosen: the point whose name has the one colour; -1: none.
+    """
+    names = [label(name) for name in names]
     sizes = [(text_width(name, TEXT), TEXT + 3.0) for name in names]
     frame = Frame(48, 48, canvas.width - 4, canvas.height - 26)
     corners = place(points, sizes, bars, frame)
@@ -203,8 +213,8 @@ def _name_points(
             ha, anchor = "left", left
         else:
             ha, anchor = "center", left + width / 2
-        color = ACCENT if i == 0 else INK
-        canvas.text(anchor, bottom + height / 2, names[i], color=color, ha=ha, bold=i == 0)
+        color = ACCENT if i == chosen else INK
+        canvas.text(anchor, bottom + height / 2, names[i], color=color, ha=ha, bold=i == chosen)
 
 
 def _shades(confusion: np.typing.NDArray[np.int64]) -> dict[tuple[str, float], list[list[int]]]:

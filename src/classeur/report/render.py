@@ -16,6 +16,7 @@ from classeur.data.inspect import Inspection
 from classeur.report import units, views
 from classeur.report.curves import learning_curves, small_multiples
 from classeur.report.figures import accuracy_against_time, confusion_map, test_scores
+from classeur.report.imbalance import recall_against_size
 from classeur.report.photos import PhotoCard
 from classeur.report.run_report import RunReport
 from classeur.report.study_report import StudyReport
@@ -67,14 +68,17 @@ def render_run(report: RunReport, folder: Path) -> None:
     curves = learning_curves(report.history, report.training.get("best_epoch", 0))
     many = len(class_names) > MOST_CELLS_AS_TABLE
     matrix = confusion_map(test.confusion, class_names) if many else None
+    recall = recall_against_size(test, report.class_sizes)
     values = {
         "report": report,
         "curves": curves,
         "map": matrix,
+        "recall": recall,
+        "sizes": report.class_sizes if recall else {},
         "confused": most_confused(test, class_names, 10),
         "command": _command(folder),
     }
-    _write_figures(folder, filter(None, [*curves, matrix]))
+    _write_figures(folder, filter(None, [*curves, matrix, recall]))
     write_text(folder / "report.md", _markdown("run.md.j2", values))
     write_text(folder / "report.html", _page("run.html.j2", values))
 

@@ -9,13 +9,19 @@ from typing import Any
 import numpy as np
 
 from classeur.config import RunConfig
+from classeur.data.manifest import read_manifest
 from classeur.data.store import Store
 from classeur.evaluation.evaluate import RunMetrics, read_metrics
 from classeur.evaluation.predictions import Predictions, read_predictions
 from classeur.models.classifier import Classifier
 from classeur.models.summary import Layer, summarize
 from classeur.report.photos import Album, PhotoCard
-from classeur.report.words import describe_fit, describe_split, describe_tuning
+from classeur.report.words import (
+    describe_fit,
+    describe_imbalance,
+    describe_split,
+    describe_tuning,
+)
 from classeur.run_folder import RunFolder, printable, read_json, read_json_lines
 from classeur.training.history import EpochRow, read_history
 from classeur.training.transfer import head_stage
@@ -48,6 +54,8 @@ class RunReport:
     mistakes: list[PhotoCard]
     backbone: dict[str, str] = field(default_factory=dict)
     """Name, source, licence and photos of the pre-trained weights it began with; empty: none."""
+    class_sizes: dict[str, int] = field(default_factory=dict)
+    """Class -> its training photos."""
     binder: str = ""
     """Address of the binder it belongs to, relative to the run folder. Empty: none."""
 
@@ -66,6 +74,8 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
     classifier = Classifier.load(run)
     height, width, channels = classifier.preprocessing.geometry.shape
     test = read_predictions(run.predictions).of_split("test")
+    counts = read_manifest(run.manifest).counts()["train"]
+    class_sizes = {name: counts.get(name, 0) for name in metrics.class_names}
     album = _Pictures(root, store)
     return RunReport(
         name=run.path.name,
@@ -81,10 +91,12 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
             *describe_fit(history, metrics),
             *describe_tuning(read_history(head_stage(run).history), history),
             *describe_split(metrics.splits["test"], metrics.class_names),
+            *describe_imbalance(metrics.splits["test"], class_sizes),
         ],
         examples=[album.card(test, row) for row in _spread(test, EXAMPLES)],
         mistakes=[album.card(test, row) for row in _worst(test, MISTAKES)],
         backbone=classifier.backbone,
+        class_sizes=class_sizes,
         binder="../index.html" if (run.path.parent / "study.toml").is_file() else "",
     )
 

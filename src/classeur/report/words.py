@@ -7,11 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from classeur.evaluation.comparison import Pair
 from classeur.evaluation.evaluate import RunMetrics
-from classeur.evaluation.metrics import Figure, Metrics
+from classeur.evaluation.metrics import Figure, Metrics, share_of
 from classeur.training.history import EpochRow, best_row
 
 GAP = 0.05
 """Training accuracy this far above validation, with intervals apart, is called overfitting."""
+
+RARE = 0.5
+"""A class is called rare with fewer training photos than this share of the largest class's."""
 
 MOST_DIFFERENCES = 4
 """Runs that a conclusion names with the difference from each."""
@@ -92,6 +95,33 @@ def describe_split(metrics: Metrics, class_names: Sequence[str]) -> list[str]:
     support = next(row.support for row in metrics.per_class if row.label == label)
     return [
         f"The most frequent mistake: {label} taken for {prediction}, {count} of {support} photos."
+    ]
+
+
+def describe_imbalance(metrics: Metrics, sizes: Mapping[str, int]) -> list[str]:
+    """Say that rare classes are recognised less often, if the test photos tell.
+
+    Args:
+        metrics: on the test photos.
+        sizes: label -> training photos.
+    """
+    limit = RARE * max(sizes.values(), default=0)
+    rare = [row for row in metrics.per_class if row.support and sizes.get(row.label, 0) < limit]
+    others = [row for row in metrics.per_class if row.support and sizes.get(row.label, 0) >= limit]
+    if not rare or not others:
+        return []
+    of_rare, of_others = (
+        share_of(
+            sum(round(row.recall * row.support) for row in rows), sum(row.support for row in rows)
+        )
+        for rows in (rare, others)
+    )
+    if of_rare.high >= of_others.low:
+        return []
+    return [
+        f"Rare classes fare worse: of the test photos whose class has less than half the training "
+        f"photos of the largest, {percent(of_rare.value)} are right (95 % interval "
+        f"{interval(of_rare)}); of the others {percent(of_others.value)} ({interval(of_others)})."
     ]
 
 

@@ -13,7 +13,13 @@ from classeur.errors import ConfigError
 from classeur.models.registry import options_of
 from classeur.run_folder import RunFolder
 from classeur.study.material import Material
-from classeur.study.train import configure, is_augmented, used_by_method
+from classeur.study.train import (
+    OF_LEARNING,
+    configure,
+    is_augmented,
+    used_by_method,
+    without_ground,
+)
 from classeur.training.recipes import Recipe
 
 _MODEL_OPTIONS = {field.name for field in dataclasses.fields(ModelConfig)} - {"name"}
@@ -58,7 +64,7 @@ def plan(
         if options.get("max_minutes"):
             problems.append("give budget for the whole study or max_minutes for each rung.")
         options = {**options, "max_minutes": budget / training}
-    some = _MODEL_OPTIONS | _TRANSFER_OPTIONS
+    some = _MODEL_OPTIONS | _TRANSFER_OPTIONS | _AUGMENTATION_OPTIONS | OF_LEARNING
     unused = {name for name in some if options.get(name) is not None}
     configs = []
     for rung in rungs:
@@ -85,6 +91,8 @@ def _not_for(rung: Recipe, options: Mapping[str, Any]) -> set[str]:
         return set()
     skipped = _MODEL_OPTIONS - options_of(config.model.name)
     skipped |= _TRANSFER_OPTIONS - used_by_method(config)
+    if rung.name == "majority":
+        return skipped | _AUGMENTATION_OPTIONS | OF_LEARNING | {"epochs"}
     if not is_augmented(config) and not options.get("views"):
-        skipped |= _AUGMENTATION_OPTIONS
-    return skipped | {"epochs"} if rung.name == "majority" else skipped
+        return skipped | _AUGMENTATION_OPTIONS
+    return skipped | without_ground(config.augmentation, options)

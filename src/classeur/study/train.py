@@ -5,10 +5,17 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from classeur.config import AugmentationConfig, DataConfig, RunConfig, TransferConfig
+from classeur.config import (
+    AugmentationConfig,
+    DataConfig,
+    RunConfig,
+    TrainingConfig,
+    TransferConfig,
+)
 from classeur.data.prepare import scan_as
 from classeur.data.store import Store, cached_store
 from classeur.errors import ConfigError, RunFolderError
@@ -86,6 +93,9 @@ def unused_options(config: RunConfig) -> list[str]:
     if not is_augmented(config):
         plain = vars(AugmentationConfig())
         unused += [name for name, v in vars(config.augmentation).items() if v != plain[name]]
+    if config.model.name == "majority":
+        asked, left = vars(config.training), vars(TrainingConfig())
+        unused += sorted(name for name in OF_LEARNING if asked[name] != left[name])
     return unused
 
 
@@ -98,9 +108,30 @@ def used_by_method(config: RunConfig) -> frozenset[str]:
 
 def is_augmented(config: RunConfig) -> bool:
     """Whether options of augmentation change anything: features of a photo itself never change."""
+    if config.model.name == "majority":
+        return False
     is_frozen = is_pretrained(config.model.name) and config.transfer.method == "frozen"
     return not is_frozen or config.transfer.views > 0
 
+
+def without_ground(recipe: AugmentationConfig, options: Mapping[str, Any]) -> set[str]:
+    """Return the options of augmentation that build on others which a recipe has not.
+
+    Args:
+        recipe: its augmentation.
+        options: that are to change it; they may be the ground.
+    """
+    leaning = {"magnitude", "extra_augment_rare"}
+    if recipe.randaugment or options.get("randaugment"):
+        leaning.remove("magnitude")
+    others = vars(recipe).keys() - {"magnitude", "extra_augment_rare"}
+    if recipe.is_on or any(options.get(name) for name in others):
+        leaning.remove("extra_augment_rare")
+    return leaning
+
+
+OF_LEARNING = frozenset({"loss", "focal_gamma", "class_weights", "sampling", "ema"})
+"""Options of TrainingConfig that mean nothing to the majority class, which only counts."""
 
 _USED = {
     "frozen": frozenset({"method", "weights", "views"}),

@@ -31,6 +31,7 @@ from classeur.models.preprocessing import to_unit
 from classeur.models.pretrained import Pretrained
 from classeur.run_folder import read_json, replacing, write_json
 from classeur.training.inputs import TrainingData
+from classeur.training.sampling import views_of_each
 from classeur.training.seeding import derived, seed_all
 
 FEATURES_VERSION = 1
@@ -42,25 +43,37 @@ class Features:
 
     data: TrainingData
     table: NDArray[np.float32]
-    """(train · (1 + views) + val, F): each training photo and its views, then validation."""
-    views: int
+    """(train + all their views + val, F): each training photo and its views, then validation."""
+    views: NDArray[np.int64]
+    """Views of each training photo besides itself, (train,)."""
     seed: int
     seconds: float
     """What computing them took, whenever that was."""
     _places: NDArray[np.int64] = field(init=False)
+    """Where in the table each photo stands, (N,)."""
+    _seen: NDArray[np.int64] = field(init=False)
+    """How many views of it stand there, itself included, (N,)."""
     _drawn: tuple[int, NDArray[np.int64]] = field(init=False, default=(0, np.zeros(0, np.int64)))
 
     def __post_init__(self) -> None:
+        ends = np.cumsum(1 + self.views)
         self._places = np.full(len(self.data.labels), -1, np.int64)
-        self._places[self.data.train] = np.arange(len(self.data.train)) * (1 + self.views)
-        offset = len(self.data.train) * (1 + self.views)
-        self._places[self.data.val] = offset + np.arange(len(self.data.val))
+        self._places[self.data.train] = ends - (1 + self.views)
+        self._places[self.data.val] = ends[-1] + np.arange(len(self.data.val))
+        self._seen = np.ones(len(self.data.labels), np.int64)
+        self._seen[self.data.train] += self.views
 
-    def read(self, rows: NDArray[np.int64], epoch: int) -> NDArray[np.float32]:
-        """Return features (n, F): in training those of one view of each photo, drawn anew."""
+    def read(
+        self, rows: NDArray[np.int64], epoch: int, turns: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float32]:
+        """Return features (n, F): in training those of one view of each photo, drawn anew.
+
+        A photo that comes again in an epoch shows its next view.
+        """
         places = self._places[rows]
-        if epoch and self.views:
-            places = places + self._views_of(epoch)[rows]
+        if epoch and self.views.any():
+            number = self._views_of(epoch)[rows] + (0 if turns is None else turns)
+            places = places + number % self._seen[rows]
         return self.table[places]
 
     def to_train(
@@ -80,7 +93,7 @@ class Features:
         if self._drawn[0] != epoch:
             random = np.random.default_rng(derived(self.seed, "views", epoch))
             drawn = np.zeros(len(self.data.labels), np.int64)
-            drawn[self.data.train] = random.integers(0, 1 + self.views, len(self.data.train))
+            drawn[self.data.train] = random.integers(0, 1 + self.views)
             self._drawn = epoch, drawn
         return self._drawn[1]
 
@@ -108,12 +121,13 @@ def compute_features(
         store_key: what the photos are known by.
         weights: the file that the backbone was loaded from.
         views: augmented views of each training photo, besides the photo itself.
-        augmentation: how the views are made.
+        augmentation: how the views are made, and whether rare classes have more of them.
         seed: of the views, and of their draw in each epoch.
         device: where to compute.
         number_format: `bfloat16` or `float32`; features are stored as float32.
         batch_size: photos for each pass through the backbone.
     """
+    each = views_of_each(data, views, extra=augmentation.extra_augment_rare)
     about = {
         "version": FEATURES_VERSION,
         "store": store_key,
@@ -123,43 +137,51 @@ def compute_features(
         "preprocessing": classifier.preprocessing.to_dict(),
         "number_format": number_format,
         # a batch draws its views together, so that its size is part of what is drawn
-        "views": [views, asdict(augmentation), seed, batch_size] if views else [],
+        "views": [_hash(each.tobytes()), asdict(augmentation), seed, batch_size] if views else [],
     }
     key = _hash(json.dumps(about, sort_keys=True).encode())
     path = cache_root() / "features" / f"{key}.npy"
     if not (path.is_file() and path.with_suffix(".json").is_file()):
         started = time.monotonic()
         drawn = augmentation if views else AugmentationConfig()
-        batches = _batches(classifier, data, views, drawn, seed, device, number_format, batch_size)
-        rows = len(data.train) * (1 + views) + len(data.val)
+        batches = _batches(classifier, data, each, drawn, seed, device, number_format, batch_size)
+        rows = len(data.train) + int(each.sum()) + len(data.val)
         _write(path, batches, rows)
         write_json(path.with_suffix(".json"), {**about, "seconds": time.monotonic() - started})
     table = np.load(path, mmap_mode="r", allow_pickle=False)
-    return Features(data, table, views, seed, read_json(path.with_suffix(".json"))["seconds"])
+    return Features(data, table, each, seed, read_json(path.with_suffix(".json"))["seconds"])
 
 
 def _batches(
-    classifier: Classifier, data: TrainingData, views: int, augmentation: AugmentationConfig,
-    seed: int, device: torch.device, number_format: str, batch_size: int,
+    classifier: Classifier, data: TrainingData, views: NDArray[np.int64],
+    augmentation: AugmentationConfig, seed: int, device: torch.device, number_format: str,
+    batch_size: int,
 ) -> Iterator[NDArray[np.float32]]:  # fmt: skip
-    """Yield features (n · (1 + views), F) of the training photos, then (n, F) of validation."""
+    """Yield features of the training photos, each followed by its views, then of validation."""
     network = backbone_of(classifier)
     network.eval()
     generator = seed_all(seed, "views")
-    plan = [(data.train, views), (data.val, 0)]
+
+    def features_of(unit: torch.Tensor) -> NDArray[np.float32]:
+        with torch.inference_mode(), autocast(device, number_format):
+            found = network.features(classifier.preprocessing.standardize(unit))
+        return np.asarray(found.float().cpu().numpy())
+
+    plan = [(data.train, views), (data.val, np.zeros(len(data.val), np.int64))]
     total = sum(len(rows) for rows, _ in plan)
     with tqdm(desc="features", total=total, unit=" photos", leave=False, disable=None) as bar:
-        for rows, number in plan:
+        for rows, numbers in plan:
             for start in range(0, len(rows), batch_size):
-                some = rows[start : start + batch_size]
+                some, wanted = (part[start : start + batch_size] for part in (rows, numbers))
                 unit = to_unit(to_device(data.photos[some], device))
-                seen = [unit, *(augment(unit, augmentation, generator) for _ in range(number))]
-                with torch.inference_mode(), autocast(device, number_format):
-                    found = [
-                        network.features(classifier.preprocessing.standardize(view)).float().cpu()
-                        for view in seen
-                    ]
-                yield torch.stack(found, dim=1).flatten(0, 1).numpy()
+                found = [features_of(unit)]
+                places = [np.cumsum(1 + wanted) - (1 + wanted)]
+                for number in range(1, 1 + int(wanted.max())):
+                    having = np.flatnonzero(wanted >= number)
+                    view = augment(unit[to_device(having, device)], augmentation, generator)
+                    found.append(features_of(view))
+                    places.append(places[0][having] + number)
+                yield np.concatenate(found)[np.argsort(np.concatenate(places))]
                 bar.update(len(some))
 
 

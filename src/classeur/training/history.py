@@ -18,7 +18,8 @@ class EpochRow:
     epoch: int
     """Counted from 1."""
     train_loss: float
-    """Mean loss of the steps, with augmentation, dropout and smoothing as they were."""
+    """Mean loss of the steps, with augmentation, dropout, smoothing, class weights and focal gamma
+    as they were."""
     train_accuracy: float
     """Of the same steps, measured as they went by."""
     val_loss: float

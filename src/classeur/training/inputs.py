@@ -33,8 +33,16 @@ class Inputs(Protocol):
 
     data: TrainingData
 
-    def read(self, rows: NDArray[np.int64], epoch: int) -> NDArray[Any]:
-        """Return rows as they lie on disk. Epoch 0: for scoring."""
+    def read(
+        self, rows: NDArray[np.int64], epoch: int, turns: NDArray[np.int64] | None = None
+    ) -> NDArray[Any]:
+        """Return rows as they lie on disk.
+
+        Args:
+            rows: of the data, (n,).
+            epoch: counted from 1; 0: for scoring.
+            turns: how often each row came before in the epoch, (n,); None: not at all.
+        """
 
     def to_train(
         self, batch: torch.Tensor, targets: torch.Tensor, generator: torch.Generator
@@ -53,7 +61,12 @@ class Pixels:
     preprocessing: Preprocessing
     augmentation: AugmentationConfig
 
-    def read(self, rows: NDArray[np.int64], epoch: int) -> NDArray[np.uint8]:  # noqa: ARG002
+    def read(
+        self,
+        rows: NDArray[np.int64],
+        epoch: int,  # noqa: ARG002
+        turns: NDArray[np.int64] | None = None,  # noqa: ARG002
+    ) -> NDArray[np.uint8]:
         """Return photos (n, H, W, C)."""
         return self.data.photos[rows]
 

@@ -31,13 +31,15 @@ from classeur.training.inputs import Inputs, Pixels, TrainingData
 from classeur.training.memory import peak_memory
 from classeur.training.optimization import (
     balanced_weights,
+    gamma_of,
     learning_rate_at,
     loss_of,
     make_optimizer,
     make_targets,
     predicted,
 )
-from classeur.training.seeding import epoch_order, seed_all
+from classeur.training.sampling import Sampling, turns_of
+from classeur.training.seeding import seed_all
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +53,7 @@ class Trainer:
     inputs: Inputs
     num_classes: int
     config: RunConfig
+    sampling: Sampling
     device: torch.device
     number_format: str
     optimizer: torch.optim.Optimizer
@@ -67,7 +70,7 @@ class Trainer:
     @property
     def steps_per_epoch(self) -> int:
         """Steps in a full epoch."""
-        return math.ceil(len(self.inputs.data.train) / self.config.training.batch_size)
+        return math.ceil(self.sampling.size / self.config.training.batch_size)
 
     @property
     def time_spent(self) -> float:
@@ -179,22 +182,24 @@ def make_trainer(
     rates: Mapping[str, float] | None = None,
 ) -> Trainer:  # fmt: skip
     """Return all that a step needs; takes what `learn` does."""
+    sampling = Sampling(inputs.data, config)
     return Trainer(
         network,
         inputs,
         int(inputs.data.labels.max()) + 1,
         config,
+        sampling,
         device,
         number_format,
         make_optimizer(network, config.training, rates),
-        _class_weights(config, inputs.data, device),
+        _class_weights(sampling, device),
         keep,
         Average(network, config.training.ema) if config.training.ema else None,
     )
 
 
 def run_epoch(trainer: Trainer, epoch: int, bar: tqdm[Any]) -> EpochRow:
-    """Train on every photo once, in the epoch's order, then measure on the validation split."""
+    """Train on the photos of an epoch, in its order, then measure on the validation split."""
     started = time.monotonic()
     generator = seed_all(trainer.config.seed, "epoch", epoch)
     trainer.begin_epoch(epoch)
@@ -232,7 +237,7 @@ def train_step(
     inputs, targets = trainer.inputs.to_train(batch, targets, generator)
     with autocast(trainer.device, trainer.number_format):
         logits = trainer.network(inputs)
-    loss = loss_of(logits, targets, trainer.class_weights)
+    loss = loss_of(logits, targets, trainer.class_weights, gamma_of(trainer.config.training))
     trainer.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     trainer.optimizer.step()
@@ -318,12 +323,14 @@ def _reason_to_stop(trainer: Trainer, progress: Progress) -> str:
 def batches(trainer: Trainer, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield (rows, labels) on the device; the next ones are read while a step computes."""
     data, size = trainer.inputs.data, trainer.config.training.batch_size
-    order = epoch_order(data.train, trainer.config.seed, epoch)
+    order = trainer.sampling.rows(epoch)
+    turns = turns_of(order)
     starts = range(0, len(order), size)
 
     def read(start: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        rows = order[start : start + size]
-        return trainer.inputs.read(rows, epoch), data.labels[rows]
+        some = slice(start, start + size)
+        rows = order[some]
+        return trainer.inputs.read(rows, epoch, turns[some]), data.labels[rows]
 
     for batch, labels in in_parallel(read, starts, workers=1):
         yield to_device(batch, trainer.device), to_device(labels, trainer.device)
@@ -348,13 +355,10 @@ def _check_finite(loss_sum: torch.Tensor, epoch: int, rate: float, trainer: Trai
         )
 
 
-def _class_weights(
-    config: RunConfig, data: TrainingData, device: torch.device
-) -> torch.Tensor | None:
-    if not config.training.class_weights:
+def _class_weights(sampling: Sampling, device: torch.device) -> torch.Tensor | None:
+    if not sampling.config.training.class_weights:
         return None
-    labels = torch.from_numpy(data.labels[data.train])
-    return balanced_weights(labels, int(data.labels.max()) + 1).to(device)
+    return balanced_weights(torch.from_numpy(sampling.shares)).to(device)
 
 
 def _progress_bar(trainer: Trainer, progress: Progress) -> tqdm[Any]:

@@ -80,16 +80,22 @@ def make_targets(labels: torch.Tensor, num_classes: int, smoothing: float) -> to
 
 
 def loss_of(
-    logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None = None
+    logits: torch.Tensor,
+    targets: torch.Tensor,
+    weights: torch.Tensor | None = None,
+    gamma: float = 0.0,
 ) -> torch.Tensor:
-    """Return the mean cross-entropy.
+    """Return the mean cross-entropy, or the mean focal loss.
 
     Args:
         logits: (N, 1) for two classes, else (N, num_classes).
         targets: (N, num_classes) probabilities.
         weights: (num_classes,) weight of each class; None: all one.
+        gamma: of the focal loss; 0: the cross-entropy.
     """
-    if logits.shape[1] == 1:
+    if gamma:
+        each = _focal(logits.float(), targets, gamma)
+    elif logits.shape[1] == 1:
         each = functional.binary_cross_entropy_with_logits(
             logits[:, 0].float(), targets[:, 1], reduction="none"
         )
@@ -98,15 +104,38 @@ def loss_of(
     return (each if weights is None else each * (targets @ weights)).mean()
 
 
+def gamma_of(config: TrainingConfig) -> float:
+    """Return the gamma of the loss that a config asks for: 0 for the cross-entropy."""
+    return config.focal_gamma if config.loss == "focal" else 0.0
+
+
+def _focal(logits: torch.Tensor, targets: torch.Tensor, gamma: float) -> torch.Tensor:
+    """Return the focal loss of each photo, (N,) (Lin et al., 2017).
+
+    Of a label k it is −(1 − p_k)^gamma · log p_k. Targets that are smoothed or mixed take the mean
+    of that over the classes, weighted by their probabilities, as the cross-entropy does.
+    """
+    if logits.shape[1] == 1:
+        logs = functional.logsigmoid(torch.cat([-logits, logits], dim=1))
+    else:
+        logs = functional.log_softmax(logits, dim=1)
+    # The slope of x^gamma at 0 is infinite for a gamma below 1.
+    missing = (-torch.expm1(logs)).clamp(min=1e-7)
+    return -(targets * missing**gamma * logs).sum(dim=1)
+
+
 def predicted(logits: torch.Tensor) -> torch.Tensor:
     """Logits (N, 1) or (N, C) -> index of the most probable class, (N,)."""
     return (logits[:, 0] > 0).long() if logits.shape[1] == 1 else logits.argmax(dim=1)
 
 
-def balanced_weights(labels: torch.Tensor, num_classes: int) -> torch.Tensor:
-    """Return the inverse frequency of each class, (num_classes,), with mean 1 over the photos."""
-    counts = torch.bincount(labels, minlength=num_classes).float()
-    return len(labels) / (num_classes * counts.clamp(min=1))
+def balanced_weights(counts: torch.Tensor) -> torch.Tensor:
+    """Return the inverse frequency of each class, (num_classes,), with mean 1 over the photos.
+
+    Args:
+        counts: photos of each class that an epoch shows, (num_classes,).
+    """
+    return counts.sum() / (len(counts) * counts.clamp(min=1).float())
 
 
 def _cosine(progress: float) -> float:

@@ -112,8 +112,20 @@ _RECIPES = (
         _SCRATCH,
     ),
     Recipe(
+        "conv3-groupnorm",
+        "conv3 with group normalisation, which needs no batch.",
+        ModelConfig("conv3", normalization="group"),
+        _SCRATCH,
+    ),
+    Recipe(
+        "conv3-layernorm",
+        "conv3 with layer normalisation: one group of all channels.",
+        ModelConfig("conv3", normalization="layer"),
+        _SCRATCH,
+    ),
+    Recipe(
         "conv3-dropout-batchnorm",
-        "conv3 with both.",
+        "conv3 with spatial dropout and batch normalisation.",
         ModelConfig("conv3", spatial_dropout=0.2, normalization="batch"),
         _SCRATCH,
     ),
@@ -123,6 +135,13 @@ _RECIPES = (
         ModelConfig("conv3"),
         _SCRATCH,
         _MOVED,
+    ),
+    Recipe(
+        "conv3-randaugment",
+        "conv3 on photos that are mirrored and changed by two operations of RandAugment.",
+        ModelConfig("conv3"),
+        _SCRATCH,
+        AugmentationConfig(flip=0.5, randaugment=2),
     ),
     Recipe(
         "resnet-small",

@@ -87,7 +87,10 @@ def _head_config(config: RunConfig) -> RunConfig:
         _HEAD,
         epochs=config.transfer.head_epochs,
         batch_size=config.training.batch_size,
+        loss=config.training.loss,
+        focal_gamma=config.training.focal_gamma,
         class_weights=config.training.class_weights,
+        sampling=config.training.sampling,
         label_smoothing=config.training.label_smoothing,
     )
     plain = dataclasses.replace(config.transfer, views=0)
