@@ -181,6 +181,31 @@ def test_an_interruption_leaves_nothing_to_trust(
     assert compute().table.shape == (9, 256)
 
 
+def damage(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 0xFF
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "harm"),
+    [
+        (".npy", damage),
+        (".npy", lambda path: path.write_bytes(path.read_bytes()[:-4])),
+        (".npy", Path.unlink),
+        (".json", lambda path: path.write_text("[]")),
+        (".json", lambda path: path.write_text("{")),
+    ],
+)
+def test_what_is_damaged_in_the_cache_is_computed_again(
+    compute: Callable[..., Features], cache: Path, suffix: str, harm: Callable[[Path], None]
+) -> None:
+    before = np.array(compute().table)
+    (path,) = (cache / "features").glob(f"*{suffix}")
+    harm(path)
+    assert np.array_equal(compute().table, before)
+
+
 def test_our_own_networks_have_none(
     compute: Callable[..., Features], classifier: Classifier
 ) -> None:

@@ -1,7 +1,7 @@
 """What a frozen backbone says of each photo, computed once and kept on disk.
 
     <cache>/features/<key>.npy      (n, F) float32, memory-mapped
-    <cache>/features/<key>.json     the seconds it took
+    <cache>/features/<key>.json     the seconds it took, and the hash of the file
 
 The key is of the prepared photos, the rows, the weights, the preprocessing and the views: another
 head, another learning rate or another seed of the head finds the same file.
@@ -24,7 +24,7 @@ from tqdm import tqdm
 from classeur.config import AugmentationConfig
 from classeur.data.augment import augment
 from classeur.data.store import cache_root
-from classeur.errors import TrainingError
+from classeur.errors import RunFolderError, TrainingError
 from classeur.models.classifier import Classifier, to_device
 from classeur.models.device import autocast
 from classeur.models.preprocessing import to_unit
@@ -34,7 +34,7 @@ from classeur.training.inputs import TrainingData
 from classeur.training.sampling import views_of_each
 from classeur.training.seeding import derived, seed_all
 
-FEATURES_VERSION = 1
+FEATURES_VERSION = 2
 
 
 @dataclass
@@ -141,13 +141,16 @@ def compute_features(
     }
     key = _hash(json.dumps(about, sort_keys=True).encode())
     path = cache_root() / "features" / f"{key}.npy"
-    if not (path.is_file() and path.with_suffix(".json").is_file()):
+    if not _is_intact(path):
         started = time.monotonic()
         drawn = augmentation if views else AugmentationConfig()
         batches = _batches(classifier, data, each, drawn, seed, device, number_format, batch_size)
         rows = len(data.train) + int(each.sum()) + len(data.val)
         _write(path, batches, rows)
-        write_json(path.with_suffix(".json"), {**about, "seconds": time.monotonic() - started})
+        seconds = time.monotonic() - started
+        write_json(
+            path.with_suffix(".json"), {**about, "seconds": seconds, "file": _file_hash(path)}
+        )
     table = np.load(path, mmap_mode="r", allow_pickle=False)
     return Features(data, table, each, seed, read_json(path.with_suffix(".json"))["seconds"])
 
@@ -204,6 +207,15 @@ def _write(path: Path, batches: Iterator[NDArray[np.float32]], rows: int) -> Non
                 header = {"descr": "<f4", "fortran_order": False, "shape": (rows, batch.shape[1])}
                 np.lib.format.write_array_header_1_0(file, header)
             file.write(np.ascontiguousarray(batch, "<f4").data)
+
+
+def _is_intact(path: Path) -> bool:
+    """Whether the file is there and holds what was written: reads all of it, once."""
+    try:
+        written = read_json(path.with_suffix(".json")).get("file")
+        return path.is_file() and written == _file_hash(path)
+    except (RunFolderError, AttributeError, OSError):
+        return False
 
 
 def _hash(content: bytes) -> str:
