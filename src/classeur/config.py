@@ -81,6 +81,9 @@ class PreprocessingConfig(Section):
     """`squash` to the square, `crop` the centre, or `pad` with black."""
     interpolation: str = "auto"
     """One of INTERPOLATIONS; `auto`: that of the pre-trained weights, else bilinear."""
+    filters: tuple[str, ...] = ()
+    """Changes to each photo after the resize, in the order given, from FILTERS. To see them:
+    `classeur inspect --filters`."""
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for every option whose value cannot be right."""

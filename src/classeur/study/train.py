@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from classeur.config import AugmentationConfig, DataConfig, RunConfig, TransferConfig
+from classeur.data.filters import filter_problems
 from classeur.data.prepare import scan_as
 from classeur.data.store import Store, cached_store
 from classeur.errors import ConfigError, RunFolderError
@@ -40,8 +41,10 @@ def configure(recipe: str, photos: Path | str, **options: Any) -> RunConfig:
     )
     changed: RunConfig = override(config, options)
     unsupported = [*unsupported_options(changed.model), *unused_options(changed)]
-    if unsupported:
-        raise ConfigError([f"{recipe} has no option {name}." for name in unsupported])
+    problems = [f"{recipe} has no option {name}." for name in unsupported]
+    problems += filter_problems(changed.preprocessing.filters)
+    if problems:
+        raise ConfigError(problems)
     return suited(changed)
 
 
