@@ -104,6 +104,8 @@ class ModelConfig(Section):
     """Probability that a unit of the dense layer is dropped; in a linear head, of a feature."""
     spatial_dropout: float = 0.0
     """Probability that a whole channel is dropped after each convolution block."""
+    zca: int = 0
+    """Principal components of the training photos that a first layer whitens (ZCA). 0: none."""
     normalization: str = "none"
     """`batch`: batch normalisation after each convolution; `none`."""
     head: str = "linear"
@@ -119,6 +121,7 @@ class ModelConfig(Section):
         yield from self.one_of(NORMALIZATIONS, "normalization")
         yield from self.one_of(HEADS, "head")
         yield from self.at_least(1, "units")
+        yield from self.at_least(0, "zca")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from classeur.models.baselines import dense_head, glorot
 from classeur.models.registry import Shape, register
 
 
-@register("conv1", "dropout")
+@register("conv1", "dropout", "zca")
 def conv1(shape: Shape, outputs: int, config: ModelConfig) -> nn.Module:
     """One convolution: 32 filters 3×3 ReLU, flatten, 128 ReLU, dropout, output."""
     channels, height, width = shape
@@ -27,7 +27,7 @@ def conv1(shape: Shape, outputs: int, config: ModelConfig) -> nn.Module:
     )
 
 
-@register("conv3", "dropout", "spatial_dropout", "normalization")
+@register("conv3", "dropout", "spatial_dropout", "normalization", "zca")
 def conv3(shape: Shape, outputs: int, config: ModelConfig) -> nn.Module:
     """Three convolutions: 32, 64, 64 filters 3×3 ReLU, each max-pooled 2×2; 128, dropout, output.
 

@@ -34,6 +34,7 @@ def configure(recipe: str, photos: Path | str, **options: Any) -> RunConfig:
     config = RunConfig(
         recipe=recipe,
         data=DataConfig(photos=str(Path(photos).expanduser().absolute())),
+        preprocessing=chosen.preprocessing,
         model=chosen.model,
         augmentation=chosen.augmentation,
         training=chosen.training,

@@ -10,7 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from classeur.config import AugmentationConfig, ModelConfig, TrainingConfig, TransferConfig
+from classeur.config import (
+    AugmentationConfig,
+    ModelConfig,
+    PreprocessingConfig,
+    TrainingConfig,
+    TransferConfig,
+)
 from classeur.errors import ConfigError, did_you_mean
 from classeur.models.weights import is_backbone, list_backbones
 
@@ -25,6 +31,7 @@ class Recipe:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     transfer: TransferConfig = field(default_factory=TransferConfig)
+    preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
 
 
 _SCRATCH = TrainingConfig(epochs=40, patience=8)
@@ -114,6 +121,20 @@ _RECIPES = (
         ModelConfig("conv3"),
         _SCRATCH,
         _MOVED,
+    ),
+    Recipe(
+        "conv3-equalized",
+        "conv3 on photos whose levels are equalised, channel by channel.",
+        ModelConfig("conv3"),
+        _SCRATCH,
+        preprocessing=PreprocessingConfig(filters=("equalize",)),
+    ),
+    Recipe(
+        "conv3-whitened",
+        "conv3 on photos that all have the same mean and spread of each channel.",
+        ModelConfig("conv3"),
+        _SCRATCH,
+        preprocessing=PreprocessingConfig(filters=("whiten",)),
     ),
     Recipe(
         "resnet-small",
