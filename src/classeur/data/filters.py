@@ -128,9 +128,10 @@ def _read(text: str) -> Step | str:
 
 @register("autocontrast", "percent", high=49)
 def _autocontrast(image: Image, percent: float) -> Image:
-    """Stretches each channel to the full range, leaving out a per cent of its pixels at each end.
+    """Stretches each channel from black to white; with a number, past that per cent at each end.
 
-    Pillow's `ImageOps.autocontrast`. Default: 0, which one black and one white pixel make idle.
+    Pillow's `ImageOps.autocontrast`. Without a number, one black and one white pixel are enough
+    for it to change nothing.
     """
     from PIL import ImageOps
 

@@ -94,14 +94,11 @@ class Zca(nn.Module):
             photo[:] = photos[row].transpose(2, 0, 1).ravel()
         mean, gram = _moments(pixels, preprocessing)
         variances, vectors = _largest(gram, count)
-        epsilon = EPSILON * float(gram.trace()) / pixels.shape[1]
-        scales = (variances + epsilon).rsqrt()
-        left = float(gram.trace() - variances.sum()) * float(scales[-1]) ** 2
-        gain = (pixels.shape[1] / (float((variances * scales**2).sum()) + left)) ** 0.5
+        scales = _scales(variances, float(gram.trace()), pixels.shape[1])
         self.mean.copy_(mean)
         self.components.copy_(_components(pixels, preprocessing, mean, vectors))
-        self.scales.copy_(gain * scales)
-        self.rest.copy_(gain * scales[-1])
+        self.scales.copy_(scales)
+        self.rest.copy_(scales[-1])
 
 
 def zca_of(network: nn.Module) -> Zca | None:
@@ -156,6 +153,15 @@ def _largest(gram: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor
     whole = len(gram)
     values, vectors = eigh(gram.numpy(), subset_by_index=[whole - count, whole - 1])  # ascending
     return torch.tensor(values).flip(0).clamp(min=0), torch.tensor(vectors).T.flip(0)
+
+
+def _scales(variances: torch.Tensor, whole: float, inputs: int) -> torch.Tensor:
+    """Return g · sᵢ (k,) for the leading variances and the sum of all of them."""
+    spread = max(whole / inputs, 1e-6)  # blank photos have none to divide by
+    scales = (variances + EPSILON * spread).rsqrt()
+    left = (whole - variances.sum()) * scales[-1] ** 2
+    total = (variances * scales**2).sum() + left
+    return scales * (inputs / total.clamp(min=1e-6 * inputs)).sqrt()
 
 
 def _components(

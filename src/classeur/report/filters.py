@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,10 +12,10 @@ from classeur.data.decode import decode
 from classeur.data.filters import FILTERS
 from classeur.data.geometry import Geometry, suggest_geometry
 from classeur.data.inspect import Inspection
-from classeur.data.reader import PhotoReader
+from classeur.data.reader import Content, PhotoReader
 from classeur.data.records import Listing, Record
 from classeur.errors import UnreadablePhotoError
-from classeur.report.photos import PhotoCard, data_uri, is_small
+from classeur.report.photos import THUMBNAIL, PhotoCard, data_uri, is_small
 
 PHOTOS = 6
 """Photos that are shown, at most."""
@@ -54,19 +55,12 @@ class FilterPage:
 
 def build_filter_page(found: Inspection) -> FilterPage:
     """Prepare a few photos of different classes in every way there is."""
-    reader = PhotoReader(Path(found.photos))
-    records, images = [], []
-    for record in choose_photos(found):
-        try:
-            images.append(decode(reader.read(record.path)).image)
-        except UnreadablePhotoError:
-            continue  # gone since it was counted
-        records.append(record)
-    geometry = suggest_geometry(Listing(Path(found.photos), found.layout, records))
+    photos = _read(found)
+    listing = Listing(Path(found.photos), found.layout, [record for record, _ in photos])
+    geometry = suggest_geometry(listing)
 
     def row(option: str, title: str, description: str, way: Geometry | None) -> FilterRow:
-        shown = [_seen(image, way) if way else image for image in images]
-        cards = [_card(image, record) for image, record in zip(shown, records, strict=True)]
+        cards = [_card(record, _seen(content, way)) for record, content in photos]
         return FilterRow(option, title, description, cards)
 
     resizes = [
@@ -102,11 +96,23 @@ def choose_photos(found: Inspection, number: int = PHOTOS) -> list[Record]:
     return sorted(chosen[:number], key=lambda record: record.label)
 
 
-def _seen(image: Image.Image, geometry: Geometry) -> Image.Image:
-    """Return the very pixels that a network would see."""
-    pixels = geometry.pixels(image.convert("RGB" if geometry.color == "rgb" else "L"))
-    return Image.fromarray(pixels if geometry.channels == 3 else pixels[:, :, 0])
+def _read(found: Inspection) -> list[tuple[Record, Content]]:
+    """Return the photos to show with what their files hold."""
+    reader = PhotoReader(Path(found.photos))
+    photos = []
+    for record in choose_photos(found):
+        with suppress(UnreadablePhotoError):  # gone since it was counted
+            photos.append((record, reader.read(record.path)))
+    return photos
 
 
-def _card(image: Image.Image, record: Record) -> PhotoCard:
+def _seen(content: Content, way: Geometry | None) -> Image.Image:
+    """Return a photo as a network would see it; None: as it is."""
+    if way is None:
+        return decode(content, enough=THUMBNAIL).image
+    pixels, _ = way.open(content)
+    return Image.fromarray(pixels if way.channels == 3 else pixels[:, :, 0])
+
+
+def _card(record: Record, image: Image.Image) -> PhotoCard:
     return PhotoCard(data_uri(image), record.path, record.label, pixelated=is_small(image))
