@@ -1,4 +1,4 @@
-"""Filters: what each does to a photo, how they are asked for, and that a split never depends on them."""
+"""Filters: what each does to a photo, how it is asked for, and that no split depends on it."""
 
 from __future__ import annotations
 

@@ -101,7 +101,8 @@ def create_model(config: ModelConfig, shape: Shape, num_classes: int) -> nn.Modu
         num_classes: at least 2.
 
     Returns:
-        A network, behind a layer that whitens if `config.zca` is set: (N, C, H, W) float32 -> logits (N, 1) for two classes, else (N, num_classes).
+        A network (N, C, H, W) float32 -> logits (N, 1) for two classes, else (N, num_classes). With
+        `config.zca` it has a layer before it that whitens.
 
     Raises:
         ModelError: if the name is unknown, an option is not one of the network's, or the photos

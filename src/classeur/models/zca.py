@@ -175,7 +175,8 @@ def _components(
     for start in range(0, inputs, _BLOCK):
         centred = _block(pixels, start, preprocessing) - mean[start : start + _BLOCK]
         components[:, start : start + _BLOCK] = weights @ centred
-    return components / components.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    components /= components.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    return components
 
 
 def _block(pixels: NDArray[np.uint8], start: int, preprocessing: Preprocessing) -> torch.Tensor:

@@ -1,4 +1,7 @@
-"""What every rung of a study shares: the photos, and one split. Pixels are prepared once a geometry."""
+"""What every rung of a study shares: the photos, and one split.
+
+Pixels are prepared once for each geometry that rungs ask for.
+"""
 
 from __future__ import annotations
 
