@@ -90,6 +90,7 @@ class TestValues:
                 TrainingConfig, "sampling", "uniform",
                 'unknown sampling "uniform". Expected one of: shuffled, balanced.',
             ),
+            (ModelConfig, "zca", -1, "zca must be at least 0, received -1."),
             (AugmentationConfig, "flip", 1.01, "flip must be from 0 to 1, received 1.01."),
             (AugmentationConfig, "erasing", -1, "erasing must be from 0 to 1, received -1."),
             (AugmentationConfig, "rotation", 181, "rotation must be from 0 to 180, received 181."),
@@ -267,8 +268,8 @@ class TestToml:
                 "recipe": "conv3",
                 "seed": 7,
                 "data": {"photos": 'C:\\a "b"\n', "classes": ["Ä", "b"], "val": 0.25},
-                "preprocessing": {"size": 96, "color": "grey", "resize": "pad"},
-                "model": {"dropout": 0.1, "normalization": "batch"},
+                "preprocessing": {"size": 96, "color": "grey", "filters": ["flip", "rotate=9"]},
+                "model": {"dropout": 0.1, "normalization": "batch", "zca": 9},
                 "augmentation": {"flip": 0.5, "rotation": 10},
                 "training": {"learning_rate": 1e-7, "class_weights": True},
             }

@@ -83,6 +83,9 @@ class PreprocessingConfig(Section):
     """`squash` to the square, `crop` the centre, or `pad` with black."""
     interpolation: str = "auto"
     """One of INTERPOLATIONS; `auto`: that of the pre-trained weights, else bilinear."""
+    filters: tuple[str, ...] = ()
+    """Changes to each photo after the resize, in the order given, from FILTERS. To see them:
+    `classeur inspect --filters`."""
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for every option whose value cannot be right."""
@@ -103,6 +106,8 @@ class ModelConfig(Section):
     """Probability that a unit of the dense layer is dropped; in a linear head, of a feature."""
     spatial_dropout: float = 0.0
     """Probability that a whole channel is dropped after each convolution block."""
+    zca: int = 0
+    """Principal components of the training photos that a first layer whitens (ZCA). 0: none."""
     normalization: str = "none"
     """After each convolution: `batch`, `group` (of 16 channels), `layer` (all channels of a photo
     together) or `none`."""
@@ -119,6 +124,7 @@ class ModelConfig(Section):
         yield from self.one_of(NORMALIZATIONS, "normalization")
         yield from self.one_of(HEADS, "head")
         yield from self.at_least(1, "units")
+        yield from self.at_least(0, "zca")
 
 
 @dataclass(frozen=True)

@@ -387,3 +387,35 @@ def test_a_figure_of_photos_whose_names_are_no_text(
 def test_one_photo_is_counted_as_one(classeur: Command, photos: Path) -> None:
     shown = classeur("inspect", photos, "--classes", "dark", "--limit-per-class", 1)
     assert shown.out.startswith("1 photo in 1 class (class-folders)\n")
+
+
+def test_inspect_shows_the_filters(classeur: Command, photos: Path, tmp_path: Path) -> None:
+    pages = [tmp_path / name for name in ("found.html", "filters.html")]
+    shown = classeur("inspect", photos, "--html", pages[0], "--filters", pages[1])
+    assert (shown.code, shown.err) == (0, f"page: {pages[0]}\npage: {pages[1]}\n")
+    assert "--filters equalize" in pages[1].read_text()
+    assert "--filters equalize" not in pages[0].read_text()
+
+
+def test_inspect_checks_its_page_of_filters_before_it_works(
+    classeur: Command, photos: Path
+) -> None:
+    shown = classeur("inspect", photos, "--filters", photos / "dark" / "0.png")
+    assert (shown.code, shown.out) == (1, "")
+    assert shown.err.endswith("0.png ends in no known format. Expected .html, .htm.\n")
+    shown = classeur("inspect", photos, "--filters", "a.html", "--html", "a.html")
+    assert (shown.code, shown.out) == (2, "")
+    assert "--html and --filters are two pages: give two files." in shown.err
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_prepare_with_filters(classeur: Command, photos: Path) -> None:
+    for to, options in (("plain", []), ("turned", ["--filters", "flip,mirror"])):
+        shown = classeur("prepare", photos, "--to", to, "--size", 8, *options)
+        assert shown.code == 0
+    plain, turned = (np.load(f"{to}/photos.npy") for to in ("plain", "turned"))
+    assert np.array_equal(turned, plain[:, ::-1, ::-1])
+    assert Path("plain/manifest.csv").read_bytes() == Path("turned/manifest.csv").read_bytes()
+    shown = classeur("prepare", photos, "--to", "none", "--filters", "flop")
+    assert (shown.code, shown.out) == (1, "")
+    assert shown.err.startswith('error: unknown filter "flop". Did you mean "flip"?')

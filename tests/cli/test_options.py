@@ -57,8 +57,9 @@ def test_every_option_of_the_config_is_on_the_help_page(name: str) -> None:
             assert option.help
             default = r" \[default: (the recipe's|" + re.escape(str(field.default)) + r")\]$"
             assert re.sub(default, "", option.help).endswith(".")
-    rest = {"inspect": {"as_json", "html"}, "prepare": {"to"}, "train": {"recipe", "to", "resume",
-            "seed", "config"}, "study": {"rungs", "to", "seeds", "budget", "seed"}}  # fmt: skip
+    rest = {"inspect": {"as_json", "html", "filters"}, "prepare": {"to"}, "train": {"recipe", "to",
+            "resume", "seed", "config"}, "study": {"rungs", "to", "seeds", "budget",
+            "seed"}}  # fmt: skip
     assert options.keys() == rest[name]
 
 

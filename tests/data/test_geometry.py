@@ -95,15 +95,20 @@ class TestResize:
             Geometry(16).open(b"")
 
     def test_as_plain_values(self):
-        geometry = Geometry(16, "grey", "crop", "bicubic", 0.9)
+        geometry = Geometry(16, "grey", "crop", "bicubic", 0.9, ("equalize", "rotate=10"))
         assert geometry.to_dict() == {
             "size": 16,
             "color": "grey",
             "resize": "crop",
             "interpolation": "bicubic",
             "crop_pct": 0.9,
+            "filters": ["equalize", "rotate=10"],
         }
-        assert Geometry(**geometry.to_dict()) == geometry
+        assert Geometry.from_dict(geometry.to_dict()) == geometry
+
+    def test_as_they_were_written_before_there_were_filters(self):
+        values = {"size": 16, "color": "rgb", "resize": "squash", "interpolation": "bilinear"}
+        assert Geometry.from_dict(values) == Geometry(16)
 
 
 class TestSuggestion:

@@ -22,10 +22,16 @@ def photos() -> np.ndarray:
 
 def test_round_trip_through_json() -> None:
     original = Preprocessing(
-        Geometry(96, "grey", "crop", "bicubic", crop_pct=0.875), (0.1234,), (0.5678,)
+        Geometry(96, "grey", "crop", "bicubic", 0.875, ("whiten", "rotate=5")), (0.1234,), (0.5678,)
     )
     assert Preprocessing.from_dict(json.loads(json.dumps(original.to_dict()))) == original
     assert Preprocessing.from_dict(json.loads(json.dumps(RGB.to_dict()))) == RGB
+
+
+def test_files_from_before_there_were_filters_still_load() -> None:
+    values = RGB.to_dict()
+    del values["filters"]
+    assert Preprocessing.from_dict(values) == RGB
 
 
 def test_normalised_values() -> None:

@@ -25,7 +25,7 @@ def test_names_are_in_the_order_of_the_ladder() -> None:
 
 
 def test_options_of_a_network() -> None:
-    assert options_of("conv3") == {"dropout", "spatial_dropout", "normalization"}
+    assert options_of("conv3") == {"dropout", "spatial_dropout", "normalization", "zca"}
     assert options_of("majority") == frozenset()
 
 
@@ -77,11 +77,11 @@ def test_an_unknown_name() -> None:
         (ModelConfig("majority", dropout=0.1), "majority has no option dropout. It has: none."),
         (
             ModelConfig("dense", normalization="batch"),
-            "dense has no option normalization. It has: dropout.",
+            "dense has no option normalization. It has: dropout, zca.",
         ),
         (
             ModelConfig("resnet-small", spatial_dropout=0.1),
-            "resnet-small has no option spatial_dropout. It has: dropout.",
+            "resnet-small has no option spatial_dropout. It has: dropout, zca.",
         ),
     ],
 )

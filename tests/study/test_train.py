@@ -39,6 +39,7 @@ def test_the_config_repeats_the_run(dense):
     values = tomllib.loads(dense.config.read_text())
     assert values["preprocessing"] == {
         "size": 16, "color": "rgb", "resize": "squash", "interpolation": "bilinear",
+        "filters": [],
     }  # fmt: skip
     assert RunConfig.from_toml(dense.config).training.epochs == 3
 

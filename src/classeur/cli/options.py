@@ -23,6 +23,7 @@ from classeur.config import (
     TrainingConfig,
     TransferConfig,
 )
+from classeur.data.filters import FILTERS
 from classeur.section import Section
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -106,4 +107,6 @@ def _docs(section: str) -> dict[str, str]:
 
 def _spelled_out(match: re.Match[str]) -> str:
     """LAYOUTS -> the layouts; names of environment variables stay."""
+    if match[0] == "FILTERS":
+        return ", ".join(item.usage for item in FILTERS.values())
     return ", ".join(getattr(config, match[0])) if hasattr(config, match[0]) else match[0]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, cast
+from functools import cached_property
+from typing import Any, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from classeur.data.decode import Color, Decoded, decode, peek, to_pixels
+from classeur.data.filters import Step, apply_filters, parse_filters
 from classeur.data.reader import PhotoReader
 from classeur.data.records import Listing
 from classeur.errors import UnreadablePhotoError
@@ -20,7 +23,7 @@ Resize = Literal["squash", "crop", "pad"]
 SAMPLE = 200
 """Photos that are looked at, at most, to choose what was left open."""
 
-_FILTERS = {
+_RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
@@ -30,7 +33,11 @@ _FILTERS = {
 
 @dataclass(frozen=True)
 class Geometry:
-    """Size, colour and resize of the pixels; the first half of a run's preprocessing."""
+    """Size, colour, resize and filters of the pixels; the first half of a run's preprocessing.
+
+    Raises:
+        ConfigError: naming every filter that cannot be.
+    """
 
     size: int
     """Side of the square, in pixels."""
@@ -42,6 +49,16 @@ class Geometry:
     """Pillow's resampling filter, antialiased: nearest, bilinear, bicubic or lanczos."""
     crop_pct: float = 1.0
     """With `crop`: the square's side as a fraction of the short side after the resize."""
+    filters: tuple[str, ...] = ()
+    """Names of `classeur.data.filters`, applied in this order after the resize; with `pad` before
+    the border is added, so that it does not count."""
+
+    def __post_init__(self) -> None:
+        _ = self._steps
+
+    @cached_property
+    def _steps(self) -> list[Step]:
+        return parse_filters(self.filters)
 
     @property
     def channels(self) -> int:
@@ -56,27 +73,50 @@ class Geometry:
     def open(
         self, photo: bytes | NDArray[np.generic] | Image.Image
     ) -> tuple[NDArray[np.uint8], Decoded]:
-        """Decode and resize one photo to (size, size, C) uint8.
+        """Decode, resize and filter one photo to (size, size, C) uint8.
 
         Raises:
             UnreadablePhotoError: with the reason, if it does not decode.
         """
-        decoded = decode(photo, self.color, enough=round(self.size / self.crop_pct))
+        decoded = self.decode(photo)
         return self.pixels(decoded.image), decoded
 
+    def decode(self, photo: bytes | NDArray[np.generic] | Image.Image) -> Decoded:
+        """Decode one photo at no larger a scale than its pixels need. Raises what `open` does."""
+        return decode(photo, self.color, enough=round(self.size / self.crop_pct))
+
     def pixels(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Resize an upright image to (size, size, C) uint8."""
+        """Resize and filter an upright image to (size, size, C) uint8."""
+        return self.finish(self.shrink(image))
+
+    def shrink(self, image: Image.Image) -> Image.Image:
+        """Resize an upright image to (size, size), with `pad` to its long side."""
         if self.resize == "crop":
-            image = self._cropped(image)
-        elif self.resize == "pad":
-            image = self._padded(image)
-        elif image.size != (self.size, self.size):
-            image = image.resize((self.size, self.size), _FILTERS[self.interpolation])
-        return to_pixels(image)
+            return self._cropped(image)
+        if self.resize == "pad":
+            return self._inner(image)
+        if image.size != (self.size, self.size):
+            return image.resize((self.size, self.size), _RESAMPLING[self.interpolation])
+        return image
+
+    def finish(self, small: Image.Image) -> NDArray[np.uint8]:
+        """Apply the filters to what `shrink` returned, add the border: (size, size, C) uint8."""
+        image = apply_filters(small, self._steps)
+        return to_pixels(self._padded(image) if self.resize == "pad" else image)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values as a mapping of plain types."""
-        return asdict(self)
+        return {**asdict(self), "filters": list(self.filters)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Build from what `to_dict` returned; there were no filters once.
+
+        Raises:
+            ConfigError: if it names a filter that cannot be.
+            TypeError: if it is not what `to_dict` returned.
+        """
+        return cls(**{**values, "filters": tuple(values.get("filters", ()))})
 
     def _cropped(self, image: Image.Image) -> Image.Image:
         # One resample of the crop box, not a resize followed by a crop: the same picture, and a
@@ -84,14 +124,16 @@ class Geometry:
         side = min(image.size) * self.crop_pct
         left, top = (image.width - side) / 2, (image.height - side) / 2
         box = (left, top, left + side, top + side)
-        return image.resize((self.size, self.size), _FILTERS[self.interpolation], box=box)
+        return image.resize((self.size, self.size), _RESAMPLING[self.interpolation], box=box)
 
-    def _padded(self, image: Image.Image) -> Image.Image:
+    def _inner(self, image: Image.Image) -> Image.Image:
         scale = self.size / max(image.size)
         inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-        small = image.resize(inner, _FILTERS[self.interpolation])
-        canvas = Image.new(image.mode, (self.size, self.size))
-        canvas.paste(small, ((self.size - inner[0]) // 2, (self.size - inner[1]) // 2))
+        return image.resize(inner, _RESAMPLING[self.interpolation])
+
+    def _padded(self, small: Image.Image) -> Image.Image:
+        canvas = Image.new(small.mode, (self.size, self.size))
+        canvas.paste(small, ((self.size - small.width) // 2, (self.size - small.height) // 2))
         return canvas
 
 
@@ -101,6 +143,7 @@ def suggest_geometry(
     color: str = "auto",
     resize: str = "squash",
     interpolation: str = "auto",
+    filters: tuple[str, ...] = (),
 ) -> Geometry:
     """Return a geometry, with what was left open chosen from the heads of at most 200 photos.
 
@@ -111,6 +154,10 @@ def suggest_geometry(
         color: `rgb`, `grey`, or `auto`: grey if all of those are.
         resize: `squash`, `crop` or `pad`.
         interpolation: Pillow's resampling filter; `auto`: bilinear.
+        filters: names of `classeur.data.filters`, in their order.
+
+    Raises:
+        ConfigError: naming every filter that cannot be.
     """
     looks = _looks(listing) if size == 0 or color == "auto" else []
     sides = [side for side, _ in looks]
@@ -120,7 +167,9 @@ def suggest_geometry(
     if color == "auto":
         color = "grey" if looks and all(grey for _, grey in looks) else "rgb"
     interpolation = "bilinear" if interpolation == "auto" else interpolation
-    return Geometry(size, cast("Color", color), cast("Resize", resize), interpolation)
+    return Geometry(
+        size, cast("Color", color), cast("Resize", resize), interpolation, filters=filters
+    )
 
 
 def _looks(listing: Listing) -> list[tuple[int, bool]]:

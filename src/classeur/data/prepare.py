@@ -8,6 +8,7 @@ import numpy as np
 
 from classeur.config import DataConfig, PreprocessingConfig
 from classeur.data.facts import PhotoFacts, read_unreadable, write_unreadable
+from classeur.data.filters import parse_filters
 from classeur.data.geometry import suggest_geometry
 from classeur.data.manifest import Manifest, read_manifest, select
 from classeur.data.records import Listing
@@ -52,9 +53,11 @@ def prepare(config: DataConfig, preprocessing: PreprocessingConfig, to: Path) ->
     sorted by name, and `manifest.csv` with a split for each photo.
 
     Raises:
+        ConfigError: naming every filter that cannot be.
         DataError: if the photos cannot be found, read or split.
         StoreError: if the disk is full, or `to` holds something else.
     """
+    parse_filters(preprocessing.filters)  # a wrong one is said before the photos are read
     listing = scan_as(config)
     geometry = suggest_geometry(
         listing,
@@ -62,6 +65,7 @@ def prepare(config: DataConfig, preprocessing: PreprocessingConfig, to: Path) ->
         preprocessing.color,
         preprocessing.resize,
         preprocessing.interpolation,
+        preprocessing.filters,
     )
 
     def add(folder: Path, facts: list[PhotoFacts]) -> None:

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from classeur.data.decode import DECODER_VERSION
+from classeur.data.decode import DECODER_VERSION, to_pixels
 from classeur.data.facts import (
     PhotoFacts,
     prepared_hash,
@@ -42,7 +42,7 @@ from classeur.data.parallel import in_parallel
 from classeur.data.reader import PhotoReader, sha256
 from classeur.data.records import Listing, Record, Unreadable
 from classeur.data.staging import staged
-from classeur.errors import DataError, StoreError, UnreadablePhotoError
+from classeur.errors import ConfigError, DataError, StoreError, UnreadablePhotoError
 
 STORE_VERSION = 3
 
@@ -75,8 +75,8 @@ class Store:
 
     @cached_property
     def geometry(self) -> Geometry:
-        """Size, colour and resize of the pixels."""
-        return Geometry(**self._about["geometry"])
+        """Size, colour, resize and filters of the pixels."""
+        return Geometry.from_dict(self._about["geometry"])
 
     @cached_property
     def key(self) -> str:
@@ -100,7 +100,7 @@ class Store:
         """Whether the store is finished, of this version, and its files agree, now."""
         try:
             about = self._read_about()
-            rows, geometry = int(about["photos"]), Geometry(**about["geometry"])
+            rows, geometry = int(about["photos"]), Geometry.from_dict(about["geometry"])
             photos = np.load(self.path / "photos.npy", mmap_mode="r", allow_pickle=False)
             return bool(
                 about["version"] == STORE_VERSION
@@ -108,7 +108,7 @@ class Store:
                 and len(self.paths()) == rows
                 and (self.path / "unreadable.csv").is_file()
             )
-        except (OSError, ValueError, KeyError, TypeError, EOFError):
+        except (OSError, ValueError, KeyError, TypeError, EOFError, ConfigError):
             return False
 
     @property
@@ -204,7 +204,7 @@ def build_store(
 
     Args:
         listing: the photos, as `scan` found them.
-        geometry: size, colour and resize.
+        geometry: size, colour, resize and filters.
         to: the folder to make. One that is there must be empty, or a store and nothing else.
         workers: threads; None: one a processor.
         add: called with the folder and the facts before the store is declared whole, to write
@@ -255,10 +255,13 @@ def _write_photos(
             content = reader.read(record.path)
             if sha256(content) != record.sha256:
                 raise UnreadablePhotoError("has changed since it was scanned")
-            pixels, decoded = geometry.open(content)
+            decoded = geometry.decode(content)
         except UnreadablePhotoError as error:
             return Unreadable(record.path, str(error))
-        return pixels, PhotoFacts.of(record, decoded, prepared_hash(decoded, pixels))
+        small = geometry.shrink(decoded.image)
+        # of the photo before the filters: a copy is one whatever they make of it
+        content_hash = prepared_hash(decoded, to_pixels(small))
+        return geometry.finish(small), PhotoFacts.of(record, decoded, content_hash)
 
     facts: list[PhotoFacts] = []
     unreadable: list[Unreadable] = []

@@ -36,7 +36,7 @@ def majority(shape: Shape, outputs: int, config: ModelConfig) -> nn.Module:  # n
     return Majority(outputs)
 
 
-@register("dense", "dropout")
+@register("dense", "dropout", "zca")
 def dense(shape: Shape, outputs: int, config: ModelConfig) -> nn.Module:
     """A dense network: flatten, 128 ReLU, dropout, output."""
     return glorot(nn.Sequential(nn.Flatten(), *dense_head(math.prod(shape), outputs, config)))

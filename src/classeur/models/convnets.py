@@ -14,7 +14,7 @@ CHANNELS_PER_GROUP = 16
 groups that are usual in wide ones: on 32 filters, each channel would be a group of its own."""
 
 
-@register("conv1", "dropout")
+@register("conv1", "dropout", "zca")
 def conv1(shape: Shape, outputs: int, config: ModelConfig) -> nn.Module:
     """One convolution: 32 filters 3×3 ReLU, flatten, 128 ReLU, dropout, output."""
     channels, height, width = shape
@@ -31,7 +31,7 @@ def conv1(shape: Shape, outputs: int, config: ModelConfig) -> nn.Module:
     )
 
 
-@register("conv3", "dropout", "spatial_dropout", "normalization")
+@register("conv3", "dropout", "spatial_dropout", "normalization", "zca")
 def conv3(shape: Shape, outputs: int, config: ModelConfig) -> nn.Module:
     """Three convolutions: 32, 64, 64 filters 3×3 ReLU, each max-pooled 2×2; 128, dropout, output.
 

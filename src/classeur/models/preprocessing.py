@@ -30,7 +30,7 @@ class Preprocessing:
     def open(
         self, photo: bytes | NDArray[np.generic] | Image.Image
     ) -> tuple[NDArray[np.uint8], Decoded]:
-        """Decode and resize one photo to (H, W, C) uint8.
+        """Decode, resize and filter one photo to (H, W, C) uint8.
 
         Raises:
             UnreadablePhotoError: with the reason, if it does not decode.
@@ -66,7 +66,7 @@ class Preprocessing:
         """Build from what `to_dict` returned."""
         rest = dict(values)
         mean, std = tuple(rest.pop("mean")), tuple(rest.pop("std"))
-        return cls(Geometry(**rest), mean, std)
+        return cls(Geometry.from_dict(rest), mean, std)
 
 
 def to_unit(pixels: torch.Tensor) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -12,6 +13,7 @@ from torch import nn
 from classeur.config import ModelConfig
 from classeur.errors import ModelError, unknown
 from classeur.models.weights import is_backbone
+from classeur.models.zca import Zca
 
 Shape = tuple[int, int, int]
 Builder = Callable[[Shape, int, ModelConfig], nn.Module]
@@ -99,7 +101,8 @@ def create_model(config: ModelConfig, shape: Shape, num_classes: int) -> nn.Modu
         num_classes: at least 2.
 
     Returns:
-        A network (N, C, H, W) float32 -> logits (N, 1) for two classes, else (N, num_classes).
+        A network (N, C, H, W) float32 -> logits (N, 1) for two classes, else (N, num_classes). With
+        `config.zca` it has a layer before it that whitens.
 
     Raises:
         ModelError: if the name is unknown, an option is not one of the network's, or the photos
@@ -113,7 +116,10 @@ def create_model(config: ModelConfig, shape: Shape, num_classes: int) -> nn.Modu
             f"{config.name} has no option {option}. "
             f"It has: {', '.join(sorted(entry.options)) or 'none'}."
         )
-    return entry.build(shape, output_units(num_classes), config)
+    network = entry.build(shape, output_units(num_classes), config)
+    if not config.zca:
+        return network
+    return nn.Sequential(OrderedDict(zca=Zca(shape, config.zca), network=network))
 
 
 def _entry(name: str) -> Entry:

@@ -39,7 +39,7 @@ class BasicBlock(nn.Module):
         return result
 
 
-@register("resnet-small", "dropout")
+@register("resnet-small", "dropout", "zca")
 def resnet_small(shape: Shape, outputs: int, config: ModelConfig) -> nn.Module:
     """A narrow ResNet-D of 15 layers: 2.8 million parameters, global average pooling."""
     channels, height, width = shape

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from classeur.models.zca import Zca
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -70,4 +72,6 @@ def _kind(module: nn.Module) -> str:
         return f"{name} {module.p:g}"
     if isinstance(module, (nn.MaxPool2d, nn.AvgPool2d)):
         return f"{name} {module.kernel_size}×{module.kernel_size}"
+    if isinstance(module, Zca):
+        return f"{name}, {len(module.components)} components"
     return name

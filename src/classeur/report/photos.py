@@ -64,13 +64,18 @@ class Album:
             if prepared is None:
                 raise
             image = Image.fromarray(prepared if prepared.shape[2] == 3 else prepared[:, :, 0])
-        return data_uri(image), max(image.size) <= _SMALL
+        return data_uri(image), is_small(image)
+
+
+def is_small(image: Image.Image) -> bool:
+    """Whether an image is so small that its pixels should show."""
+    return max(image.size) <= _SMALL
 
 
 def data_uri(image: Image.Image) -> str:
     """Return an image as a data URI: a small JPEG, or a PNG where pixels should show."""
     stream = io.BytesIO()
-    if max(image.size) <= _SMALL:
+    if is_small(image):
         image.save(stream, "PNG", optimize=True)
         kind = "png"
     else:

@@ -16,6 +16,7 @@ from classeur.data.inspect import Inspection
 from classeur.report import units, views
 from classeur.report.curves import learning_curves, small_multiples
 from classeur.report.figures import accuracy_against_time, confusion_map, test_scores
+from classeur.report.filters import FilterPage
 from classeur.report.imbalance import recall_against_size
 from classeur.report.photos import PhotoCard
 from classeur.report.run_report import RunReport
@@ -52,7 +53,7 @@ _FILTERS = {
         view.__name__: view
         for view in ( views.mean_and_deviation, views.splits_of, views.totals_of,
             views.split_name, views.storage_rows, views.cost_rows, views.flat, views.version,
-            views.moment, views.address, views.last_part, views.prose,
+            views.moment, views.address, views.last_part, views.prose, views.seen_photo,
         )
     },
 }  # fmt: skip
@@ -120,6 +121,11 @@ def render_range_test(
     """Write a learning-rate range test as one HTML page."""
     values = {"found": found, "recipe": recipe, "rate": rate, "drawing": drawing}
     write_text(path, _page("range_test.html.j2", values))
+
+
+def render_filters(page: FilterPage, path: Path) -> None:
+    """Write what resizing and filters make of a few photos as one HTML page."""
+    write_text(path, _page("filters.html.j2", {"page": page}))
 
 
 def _page(template: str, values: Mapping[str, Any]) -> str:

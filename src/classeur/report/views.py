@@ -10,6 +10,7 @@ from pathlib import PureWindowsPath
 from typing import Any
 from urllib.parse import quote
 
+from classeur.config import PreprocessingConfig
 from classeur.data.inspect import Inspection
 from classeur.data.records import SPLITS
 from classeur.evaluation.comparison import Pair
@@ -84,6 +85,19 @@ def storage_rows(inspection: Inspection) -> Rows:
     if inspection.passed_over:
         rows.append(("passed over", _tally(inspection.passed_over)))
     return rows
+
+
+def seen_photo(preprocessing: PreprocessingConfig) -> str:
+    """Return what the network sees of a photo, in a sentence."""
+    size, filters = preprocessing.size, preprocessing.filters
+    color = {"rgb": "in colour", "grey": "in grey"}.get(preprocessing.color, "")
+    made = {
+        "squash": "both sides squashed to the square",
+        "crop": "the middle of the photo",
+        "pad": "all of the photo, with a black border",
+    }[preprocessing.resize]
+    after = f"; then {', '.join(filters)}" if filters else ""
+    return f"It sees {size} × {size} pixels {color}: {made}{after}."
 
 
 def cost_rows(report: RunReport) -> Rows:

@@ -1,10 +1,14 @@
-"""What every rung of a study shares: the photos, and one split. Pixels are prepared once a size."""
+"""What every rung of a study shares: the photos, and one split.
+
+Pixels are prepared once for each geometry that rungs ask for.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 from classeur.config import DataConfig, PreprocessingConfig
+from classeur.data.filters import parse_filters
 from classeur.data.geometry import Geometry, suggest_geometry
 from classeur.data.inspect import Inspection, findings
 from classeur.data.manifest import Manifest
@@ -34,7 +38,11 @@ class Material:
         """What was chosen where the config left it open."""
         geometry = self.store.geometry
         return PreprocessingConfig(
-            geometry.size, geometry.color, geometry.resize, geometry.interpolation
+            geometry.size,
+            geometry.color,
+            geometry.resize,
+            geometry.interpolation,
+            geometry.filters,
         )
 
     def prepared(self, asked: PreprocessingConfig) -> Material:
@@ -57,8 +65,10 @@ def gather(data: DataConfig, preprocessing: PreprocessingConfig) -> Material:
     """Scan the photos, prepare them unless that was done before, and split them.
 
     Raises:
+        ConfigError: naming every filter that cannot be.
         DataError: if the photos cannot be found, read or split.
     """
+    parse_filters(preprocessing.filters)  # a wrong one is said before the photos are read
     listing = scan_as(data)
     store = cached_store(listing, geometry_of(listing, preprocessing))
     facts = store.facts(listing)
@@ -71,4 +81,6 @@ def gather(data: DataConfig, preprocessing: PreprocessingConfig) -> Material:
 
 def geometry_of(listing: Listing, asked: PreprocessingConfig) -> Geometry:
     """Return the geometry that a config asks for, what it leaves open chosen from the photos."""
-    return suggest_geometry(listing, asked.size, asked.color, asked.resize, asked.interpolation)
+    return suggest_geometry(
+        listing, asked.size, asked.color, asked.resize, asked.interpolation, asked.filters
+    )

@@ -19,7 +19,7 @@ from classeur.exit_codes import INTERRUPTED
 from classeur.models.weights import fetched
 from classeur.report.binder import build_study_report, write_study_report
 from classeur.report.study_report import StudyReport
-from classeur.report.units import quantity
+from classeur.report.units import plain, quantity
 from classeur.run_folder import RunFolder, locked, read_json
 from classeur.study.arrays import save_arrays
 from classeur.study.definition import Definition, read_definition
@@ -279,6 +279,16 @@ def _each(planned: Sequence[PlannedRun], name: str) -> str:
     return ", ".join(map(str, dict.fromkeys(values)))
 
 
+def _filters(planned: Sequence[PlannedRun]) -> str:
+    """Return the filters of the photos and, where the rungs differ, of which rung."""
+    rungs: dict[tuple[str, ...], dict[str, None]] = {}
+    for item in planned:
+        rungs.setdefault(item.config.preprocessing.filters, {})[item.rung] = None
+    if len(rungs) == 1:
+        return plain(next(iter(rungs)))
+    return "; ".join(f"{plain(filters)} ({', '.join(names)})" for filters, names in rungs.items())
+
+
 def _name(config: RunConfig, seeds: int) -> str:
     return config.recipe if seeds == 1 else f"{config.recipe}-seed{config.seed}"
 
@@ -291,6 +301,7 @@ def _settings(planned: Sequence[PlannedRun], seeds: int, budget: float) -> dict[
     return {
         **{k: v for k, v in data.items() if k != "photos" and v != default[k]},
         **{name: _each(planned, name) for name in ("size", "color", "resize", "interpolation")},
+        "filters": _filters(planned),
         "split_seed": config.data.split_seed,
         "seeds": seeds,
         "epochs at most": max(item.config.training.epochs for item in planned),

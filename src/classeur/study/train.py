@@ -16,6 +16,7 @@ from classeur.config import (
     TrainingConfig,
     TransferConfig,
 )
+from classeur.data.filters import filter_problems
 from classeur.data.prepare import scan_as
 from classeur.data.store import Store, cached_store
 from classeur.errors import ConfigError, RunFolderError
@@ -53,8 +54,10 @@ def configure(recipe: str | Recipe, photos: Path | str, **options: Any) -> RunCo
     )
     changed: RunConfig = override(config, options)
     unsupported = [*unsupported_options(changed.model), *unused_options(changed)]
-    if unsupported:
-        raise ConfigError([f"{chosen.name} has no option {name}." for name in unsupported])
+    problems = [f"{chosen.name} has no option {name}." for name in unsupported]
+    problems += filter_problems(changed.preprocessing.filters)
+    if problems:
+        raise ConfigError(problems)
     return suited(changed)
 
 

@@ -23,6 +23,7 @@ from classeur.errors import DivergedError, TrainingError
 from classeur.models.baselines import Majority
 from classeur.models.classifier import Classifier, to_device
 from classeur.models.device import autocast
+from classeur.models.zca import zca_of
 from classeur.run_folder import RunFolder
 from classeur.training.averaging import Average
 from classeur.training.checkpoint import Progress, load_state, save_state
@@ -116,11 +117,15 @@ def fit(
 
     Raises:
         DivergedError: if the loss becomes NaN or infinite.
-        TrainingError: if memory runs out.
+        TrainingError: if memory runs out, or there are too few photos to whiten by.
     """
     classifier.network.to(device)
     if isinstance(classifier.network, Majority):
         return _fit_majority(classifier.network, classifier, data, run)
+    whitening = zca_of(classifier.network)
+    if whitening is not None:
+        log.info("whitening: the components of the training photos")
+        whitening.fit(data.photos, data.train, classifier.preprocessing)
     progress = (learner or learn)(
         classifier.network,
         Pixels(data, classifier.preprocessing, config.augmentation),

@@ -144,6 +144,20 @@ _RECIPES = (
         AugmentationConfig(flip=0.5, randaugment=2),
     ),
     Recipe(
+        "conv3-equalized",
+        "conv3 on photos whose levels are equalised, channel by channel.",
+        ModelConfig("conv3"),
+        _SCRATCH,
+        preprocessing=PreprocessingConfig(filters=("equalize",)),
+    ),
+    Recipe(
+        "conv3-whitened",
+        "conv3 on photos that all have the same mean and spread of each channel.",
+        ModelConfig("conv3"),
+        _SCRATCH,
+        preprocessing=PreprocessingConfig(filters=("whiten",)),
+    ),
+    Recipe(
         "resnet-small",
         "A narrow residual network with augmentation and a one-cycle schedule.",
         ModelConfig("resnet-small", dropout=0.0),
