@@ -25,7 +25,7 @@ from classeur.models.classifier import Classifier, to_device
 from classeur.models.device import autocast
 from classeur.run_folder import RunFolder
 from classeur.training.checkpoint import Progress, load_state, save_state
-from classeur.training.history import EpochRow, best_row, write_history
+from classeur.training.history import AfterEpoch, EpochRow, best_row, write_history
 from classeur.training.inputs import Inputs, Pixels, TrainingData
 from classeur.training.memory import peak_memory
 from classeur.training.optimization import (
@@ -81,7 +81,7 @@ class Trainer:
 
 def fit(
     classifier: Classifier, data: TrainingData, config: RunConfig, run: RunFolder, *,
-    device: torch.device, number_format: str,
+    device: torch.device, number_format: str, after_epoch: AfterEpoch = lambda _: None,
 ) -> Progress:  # fmt: skip
     """Train until the epochs, the patience or the time are spent; keep the best weights.
 
@@ -103,6 +103,7 @@ def fit(
         device=device,
         number_format=number_format,
         keep=lambda: classifier.save_weights(run),
+        after_epoch=after_epoch,
     )
     classifier.load_weights(run.weights)
     return progress
@@ -112,6 +113,7 @@ def learn(
     network: nn.Module, inputs: Inputs, config: RunConfig, run: RunFolder, *,
     device: torch.device, number_format: str, keep: Callable[[], None],
     begin_epoch: Callable[[int], None] = lambda _: None,
+    after_epoch: AfterEpoch = lambda _: None,
     rates: Mapping[str, float] | None = None,
 ) -> Progress:  # fmt: skip
     """Train a network until the epochs, the patience or the time are spent.
@@ -128,6 +130,7 @@ def learn(
         number_format: `bfloat16` or `float32`.
         keep: called when the weights are the best so far.
         begin_epoch: called with the number of an epoch before it begins.
+        after_epoch: called when an epoch is written down.
         rates: parameter -> its learning rate as a fraction of the schedule's; None: all of it.
 
     Raises:
@@ -155,6 +158,7 @@ def learn(
         while not progress.stopped:
             row = run_epoch(trainer, progress.epoch + 1, bar)
             _note(trainer, progress, row, run)
+            after_epoch(row)
     return progress
 
 

@@ -16,6 +16,7 @@ from classeur.models.weights import Weights, find_weights
 from classeur.run_folder import RunFolder, write_json, write_text
 from classeur.training.checkpoint import Progress, finish
 from classeur.training.environment import describe_environment
+from classeur.training.history import AfterEpoch
 from classeur.training.inputs import TrainingData
 from classeur.training.loop import fit
 from classeur.training.seeding import be_deterministic, seed_all
@@ -38,8 +39,14 @@ def begin_run(run: RunFolder, config: RunConfig, manifest: Manifest) -> None:
         raise RunFolderError(f"cannot write the run at {run.path}: {error.strerror}.") from error
 
 
-def train_run(run: RunFolder, store: Store) -> Progress:
+def train_run(run: RunFolder, store: Store, after_epoch: AfterEpoch = lambda _: None) -> Progress:
     """Train a run that `begin_run` has begun, or go on where it stopped.
+
+    Args:
+        run: the run.
+        store: its prepared photos.
+        after_epoch: called when an epoch is written down. What it raises ends the run, which can
+            then be resumed.
 
     Raises:
         TrainingError: if the photos are not those of the run, or the loss diverges.
@@ -67,9 +74,12 @@ def train_run(run: RunFolder, store: Store) -> Progress:
     write_json(run.environment, describe_environment(config.seed, device, number_format))
     if learns_from:
         transfer = Transfer(classifier, learns_from, data, store, device, number_format)
-        progress = fit_transfer(transfer, config, run)
+        progress = fit_transfer(transfer, config, run, after_epoch)
     else:
-        progress = fit(classifier, data, config, run, device=device, number_format=number_format)
+        progress = fit(
+            classifier, data, config, run,
+            device=device, number_format=number_format, after_epoch=after_epoch,
+        )  # fmt: skip
     finish(run, progress)
     return progress
 

@@ -23,6 +23,7 @@ from classeur.models.weights import Weights
 from classeur.run_folder import RunFolder, read_json, replacing
 from classeur.training.checkpoint import Progress, finish
 from classeur.training.features import backbone_of, compute_features
+from classeur.training.history import AfterEpoch
 from classeur.training.inputs import Pixels, TrainingData
 from classeur.training.loop import learn
 
@@ -44,8 +45,12 @@ class Transfer:
     number_format: str
 
 
-def fit_transfer(transfer: Transfer, config: RunConfig, run: RunFolder) -> Progress:
+def fit_transfer(
+    transfer: Transfer, config: RunConfig, run: RunFolder, after_epoch: AfterEpoch = lambda _: None
+) -> Progress:
     """Train as `config.transfer.method` says; keep the best weights, as `loop.fit` does.
+
+    `after_epoch` hears of the epochs of the last stage: with `fine-tune`, not of the head alone.
 
     Raises:
         WeightsError: if the pre-trained weights cannot be had or do not fit.
@@ -56,7 +61,7 @@ def fit_transfer(transfer: Transfer, config: RunConfig, run: RunFolder) -> Progr
     file = load_backbone(network, transfer.weights)
     network.to(transfer.device)
     if config.transfer.method == "frozen":
-        progress = _fit_head(transfer, config, run, file)
+        progress = _fit_head(transfer, config, run, file, after_epoch)
         transfer.classifier.save_weights(run)
         return progress
     seconds = 0.0
@@ -68,7 +73,7 @@ def fit_transfer(transfer: Transfer, config: RunConfig, run: RunFolder) -> Progr
             finish(stage, _fit_head(transfer, _head_config(config), stage, file))
         _load_head(network, stage)
         seconds = read_json(stage.training)["seconds"]
-    progress = _fine_tune(transfer, network, config, run)
+    progress = _fine_tune(transfer, network, config, run, after_epoch)
     progress.seconds += seconds
     return progress
 
@@ -87,7 +92,10 @@ def _head_config(config: RunConfig) -> RunConfig:
     )
 
 
-def _fit_head(transfer: Transfer, config: RunConfig, run: RunFolder, file: Path) -> Progress:
+def _fit_head(
+    transfer: Transfer, config: RunConfig, run: RunFolder, file: Path,
+    after_epoch: AfterEpoch = lambda _: None,
+) -> Progress:  # fmt: skip
     """Train the head on features; afterwards the classifier has the best one."""
     features = compute_features(
         transfer.classifier,
@@ -111,6 +119,7 @@ def _fit_head(transfer: Transfer, config: RunConfig, run: RunFolder, file: Path)
     progress = learn(
         network.head, features, config, run,
         device=transfer.device, number_format=transfer.number_format, keep=keep,
+        after_epoch=after_epoch,
     )  # fmt: skip
     _load_head(network, run)
     progress.seconds += features.seconds
@@ -131,8 +140,9 @@ def _load_head(network: Pretrained, run: RunFolder) -> None:
 
 
 def _fine_tune(
-    transfer: Transfer, network: Pretrained, config: RunConfig, run: RunFolder
-) -> Progress:
+    transfer: Transfer, network: Pretrained, config: RunConfig, run: RunFolder,
+    after_epoch: AfterEpoch,
+) -> Progress:  # fmt: skip
     """Train head and backbone together on pixels."""
     how = config.transfer
     network.keep_norms = how.keep_norms
@@ -151,6 +161,7 @@ def _fine_tune(
         number_format=transfer.number_format,
         keep=lambda: transfer.classifier.save_weights(run),
         begin_epoch=begin_epoch,
+        after_epoch=after_epoch,
         rates=_rates(network, how.layer_decay),
     )
     transfer.classifier.load_weights(run.weights)
