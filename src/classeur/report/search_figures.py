@@ -42,18 +42,17 @@ def accuracy_over_trials(report: SearchReport) -> Drawing:
     low, high = _limits(report.trials)
     axes.set_ylim(low, high)
     percent_axis(axes)
-    count = len(report.trials)
-    axes.set_xlim(0.5, count + 0.5)
+    axes.set_xlim(-0.5, max(trial.number for trial in report.trials) + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(12, integer=True, min_n_ticks=1))
     bests = list(itertools.accumulate(map(_finished_accuracy, report.trials), max))
-    places = [place for place, best in enumerate(bests, 1) if best > 0]
-    axes.step(
-        places, [bests[place - 1] for place in places], where="post", color=ACCENT, linewidth=1.5
-    )
-    for place, trial in enumerate(report.trials, 1):
-        _mark(axes, place, trial, report, low)
+    line = [
+        (trial.number, best) for trial, best in zip(report.trials, bests, strict=True) if best > 0
+    ]
+    axes.step(*zip(*line, strict=True), where="post", color=ACCENT, linewidth=1.5)
+    for trial in report.trials:
+        _mark(axes, trial.number, trial, report, low)
     canvas.text(0, canvas.height - 12, "Validation accuracy", bold=True)
-    canvas.text(canvas.width - 16, 4, "trial, in the order they were begun", color=MUTED,
+    canvas.text(canvas.width - 16, 4, "number of the trial", color=MUTED,
                 size=SMALL, ha="right", va="bottom")  # fmt: skip
     _name_best(canvas, axes, report)
     return draw(canvas.figure, "history", _said(report))
@@ -116,7 +115,9 @@ def _value_axis(axes: Axes, report: SearchReport, name: str) -> dict[object, flo
         choices = report.choices[name]
         axes.set_xlim(-0.5, len(choices) - 0.5)
         names = [label(plain(choice), 9) for choice in choices]
-        ticks_at(axes, range(len(choices)), lambda i: names[i])
+        crowd = sum(text_width(name, SMALL) + 4 for name in names) / 210
+        shown = range(0, len(choices), math.ceil(crowd))
+        ticks_at(axes, shown, lambda i: names[shown[i]])
         return {choice: float(place) for place, choice in enumerate(choices)}
     if name in report.logarithmic:
         low, high = math.log10(min(values)), math.log10(max(values))
@@ -160,7 +161,7 @@ def _mark(axes: Axes, x: float, trial: TrialSheet, report: SearchReport, low: fl
 
 def _name_best(canvas: Canvas, axes: Axes, report: SearchReport) -> None:
     best = report.best
-    x, y = at(axes, 1 + report.trials.index(best), best.accuracy or 0)
+    x, y = at(axes, best.number, best.accuracy or 0)
     text = f"trial {best.number}: {percent(best.accuracy or 0)}"
     half = text_width(text, TEXT) / 2
     x = min(max(x, half), canvas.width - half)

@@ -46,7 +46,7 @@ class SearchReport:
     photos: str
     """Where the photos are."""
     trials: list[TrialSheet]
-    """In the order they were begun; those that were interrupted are no part of it."""
+    """In the order of their numbers. One that was interrupted goes on under another number."""
     own: dict[str, Any]
     """The recipe's own value of each option that is searched: those of the first trial."""
     logarithmic: frozenset[str]
@@ -119,7 +119,7 @@ def _caution(report: SearchReport) -> str:
     step = 100 / max(1, report.validation_photos)
     return (
         f"The best of many is partly the luckiest: its validation accuracy, on "
-        f"{quantity(report.validation_photos, 'photo', 'photos')} of {step:.2g} points each, is "
+        f"{quantity(report.validation_photos, 'photo', 'photos')} of {step:.3g} points each, is "
         "optimistic. The test split was not opened. A study of both recipes opens it once, "
         "and says whether they differ."
     )
