@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from classeur.models.registry import create_model, list_models
     from classeur.models.weights import list_backbones
     from classeur.run_folder import RunFolder
+    from classeur.study.definition import Definition, list_studies, read_definition
     from classeur.study.demo import demo
     from classeur.study.score import Score, evaluate
     from classeur.study.study import Study, run_study
@@ -40,6 +41,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "ClasseurError": "classeur.errors",
+    "Definition": "classeur.study.definition",
     "Inspection": "classeur.data.inspect",
     "Prediction": "classeur.inference.predictor",
     "Predictor": "classeur.inference.predictor",
@@ -57,8 +59,10 @@ _HOMES = {
     "inspect": "classeur.api",
     "list_backbones": "classeur.models.weights",
     "list_models": "classeur.models.registry",
+    "list_studies": "classeur.study.definition",
     "predict": "classeur.api",
     "prepare": "classeur.api",
+    "read_definition": "classeur.study.definition",
     "resume": "classeur.study.train",
     "run_study": "classeur.study.study",
     "train": "classeur.study.train",
@@ -67,6 +71,7 @@ _HOMES = {
 __all__ = [
     "RECIPES",
     "ClasseurError",
+    "Definition",
     "Inspection",
     "Prediction",
     "Predictor",
@@ -83,8 +88,10 @@ __all__ = [
     "inspect",
     "list_backbones",
     "list_models",
+    "list_studies",
     "predict",
     "prepare",
+    "read_definition",
     "resume",
     "run_study",
     "train",

@@ -176,6 +176,9 @@ class TrainingConfig(Section):
     """Probability mass spread over the other labels."""
     class_weights: bool = False
     """Weigh each photo by the inverse frequency of its label."""
+    ema: float = 0.0
+    """Decay, a step, of a moving average of the weights, which then is what is validated and kept:
+    `0.99`. 0: off."""
     patience: int = 5
     """Stop after so many epochs without a higher validation accuracy, or the same at a lower loss.
     0: never."""
@@ -192,7 +195,7 @@ class TrainingConfig(Section):
         yield from self.at_least(0, "weight_decay", "patience", "max_minutes", "warmup_epochs")
         if not 0 < self.learning_rate <= 100:
             yield f"learning_rate must be above 0 and at most 100, received {self.learning_rate!r}."
-        yield from self.between(0, 1, "label_smoothing")
+        yield from self.between(0, 1, "label_smoothing", "ema")
         yield from self.one_of(OPTIMIZERS, "optimizer")
         yield from self.one_of(SCHEDULES, "schedule")
         yield from self.one_of(DEVICES, "device")
@@ -238,6 +241,8 @@ class RunConfig(Section):
 
     recipe: str = ""
     """Name of the recipe the values came from; the values below are what counts."""
+    description: str = ""
+    """What the recipe is, in a sentence."""
     seed: int = 0
     """Seed of the initial weights, the order of the photos, augmentation and dropout."""
     data: DataConfig = field(default_factory=DataConfig)

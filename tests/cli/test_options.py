@@ -109,12 +109,6 @@ def test_comma_lists(text: str, parts: tuple[str, ...]) -> None:
     assert comma_list(text) == parts
 
 
-def test_the_rungs_of_a_study_by_default() -> None:
-    from classeur.study.study import DEFAULT_RUNGS
-
-    assert parsed("study", "photos")["rungs"] == DEFAULT_RUNGS
-
-
 def test_the_recipe_by_default() -> None:
     import inspect
 

@@ -12,10 +12,16 @@ from classeur.data.manifest import read_manifest
 from classeur.errors import ConfigError, RunFolderError, StudyError
 from classeur.run_folder import RunFolder, locked
 from classeur.study import study as module
+from classeur.study.plan import plan
 from classeur.study.study import run_study
+from classeur.training.recipes import get_recipe
 
 SMALL = {**OPTIONS, "size": 16}
 RUNGS = ("majority", "dense", "conv3")
+
+
+def recipes(*names):
+    return [get_recipe(name) for name in names]
 
 
 def test_every_rung_saw_the_same_split(study):
@@ -127,7 +133,7 @@ def test_a_killed_rung_is_reported(photos, cache, tmp_path, monkeypatch):
 
 
 def test_the_budget_is_shared_out_evenly(photos):
-    configs = module._configs(photos, ("majority", "dense", "conv1"), 2, 12.0, {})
+    configs = plan(photos, recipes("majority", "dense", "conv1"), 2, 12.0, {})
     assert {c.training.max_minutes for c in configs if c.recipe != "majority"} == {3.0}
     assert [c.seed for c in configs if c.recipe == "dense"] == [0, 1]
 
@@ -170,10 +176,10 @@ def test_the_folder_opens_elsewhere(study, tmp_path):
 
 
 def test_an_option_of_a_network_holds_for_the_rungs_that_have_it(photos):
-    configs = module._configs(photos, ("majority", "dense", "conv3"), 1, 0, {"dropout": 0.3})
+    configs = plan(photos, recipes("majority", "dense", "conv3"), 1, 0, {"dropout": 0.3})
     assert [c.model.dropout for c in configs] == [0.5, 0.3, 0.3]
     with pytest.raises(ConfigError, match="none of the rungs has the option spatial_dropout"):
-        module._configs(photos, ("majority", "dense"), 1, 0, {"spatial_dropout": 0.3})
+        plan(photos, recipes("majority", "dense"), 1, 0, {"spatial_dropout": 0.3})
 
 
 def test_a_budget_and_a_limit_for_each_rung_contradict_each_other(photos, tmp_path):

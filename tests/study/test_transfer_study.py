@@ -15,9 +15,12 @@ from classeur.config import ModelConfig
 from classeur.errors import ConfigError, StudyError, WeightsError
 from classeur.models import weights as weights_room
 from classeur.models.registry import create_model
+from classeur.report.questions import Question
 from classeur.run_folder import RunFolder, read_json
+from classeur.study.definition import Definition
 from classeur.study.study import run_study
 from classeur.study.train import configure, resume, train
+from classeur.training.recipes import get_recipe
 
 NAME = "test_efficientnet"
 
@@ -65,17 +68,22 @@ def test_rungs_of_different_sizes_share_the_split(weights, photos, cache, tmp_pa
     assert resume(runs[1].path).report.is_file()  # finds its photos at its own size
 
 
+def ladder(*names):
+    rungs = tuple(get_recipe(name) for name in names)
+    return Definition("A ladder", rungs, (Question("Is it worth it?", names[0], names[-1]),))
+
+
 @pytest.mark.usefixtures("no_network")
 def test_a_rung_without_weights_is_skipped_and_said(weights, photos, cache, tmp_path):
-    study = run_study(
-        photos, ("majority", "vgg16-frozen"), to=tmp_path / "binder", skip_missing=True, **OPTIONS
-    )
+    asked = ladder("majority", "vgg16-frozen")
+    study = run_study(photos, definition=asked, to=tmp_path / "binder", **OPTIONS)
     assert [sheet.name for sheet in study.report.rungs] == ["majority"]
     assert study.report.failed == {}
     assert list(study.report.skipped) == ["vgg16-frozen"]
     page = study.binder.read_text(encoding="utf-8")
     assert "Not finished" in page
     assert "the weights of vgg16 are not at hand, and cannot be fetched (no network)." in page
+    assert "Not answered: vgg16-frozen did not finish." in page
     assert json.loads((tmp_path / "binder" / "comparison.json").read_text())["skipped"]
 
 
@@ -135,12 +143,4 @@ def test_photos_of_imagenet_make_transfer_optimistic(weights, photos, cache, tmp
 @pytest.mark.usefixtures("no_network")
 def test_a_study_of_nothing_but_missing_weights(photos, cache, tmp_path):
     with pytest.raises(StudyError, match=r"no rung can be trained\. the weights of vgg16 are not"):
-        run_study(photos, ("vgg16-frozen",), to=tmp_path / "binder", skip_missing=True)
-
-
-@pytest.mark.usefixtures("no_network")
-def test_weights_may_be_missing_in_the_default_ladder(photos, cache, tmp_path, monkeypatch):
-    ladder = ("majority", "vgg16-frozen")
-    monkeypatch.setattr("classeur.study.study.DEFAULT_RUNGS", ladder)
-    study = run_study(photos, ladder, to=tmp_path / "binder", **OPTIONS)
-    assert list(study.report.skipped) == ["vgg16-frozen"]
+        run_study(photos, definition=ladder("vgg16-frozen"), to=tmp_path / "binder")

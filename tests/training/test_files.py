@@ -40,16 +40,16 @@ def test_a_state_comes_back_as_it_was(tmp_path):
     network(torch.ones(1, 2)).sum().backward()
     optimizer.step()
     progress = Progress(ROWS, 2, 0.6, 2.75, 1000, "")
-    save_state(run, network, optimizer, progress)
+    save_state(run, network, optimizer, None, progress)
     other, other_optimizer = network_and_optimizer()
-    assert load_state(run, other, other_optimizer) == progress
+    assert load_state(run, other, other_optimizer, None) == progress
     assert torch.equal(other.weight, network.weight)
     first, second = optimizer.state_dict()["state"], other_optimizer.state_dict()["state"]
     assert torch.equal(first[0]["exp_avg"], second[0]["exp_avg"])
 
 
 def test_no_state_is_a_fresh_start(tmp_path):
-    assert load_state(RunFolder(tmp_path), *network_and_optimizer()) == Progress()
+    assert load_state(RunFolder(tmp_path), *network_and_optimizer(), None) == Progress()
 
 
 def test_a_broken_state_says_what_to_do(tmp_path):
@@ -57,15 +57,15 @@ def test_a_broken_state_says_what_to_do(tmp_path):
     run.state.write_bytes(b"not a checkpoint")
     message = f"{run.state} cannot be resumed from: "
     with pytest.raises(RunFolderError, match=re.escape(message)) as caught:
-        load_state(run, *network_and_optimizer())
+        load_state(run, *network_and_optimizer(), None)
     assert str(caught.value).endswith("Delete it to train the run from the start.")
 
 
 def test_a_state_of_another_network_is_refused(tmp_path):
     run = RunFolder(tmp_path)
-    save_state(run, *network_and_optimizer(4), Progress())
+    save_state(run, *network_and_optimizer(4), None, Progress())
     with pytest.raises(RunFolderError, match="size mismatch for weight"):
-        load_state(run, *network_and_optimizer(3))
+        load_state(run, *network_and_optimizer(3), None)
 
 
 def test_a_state_cannot_run_code(tmp_path):
@@ -78,7 +78,7 @@ def test_a_state_cannot_run_code(tmp_path):
 
     run.state.write_bytes(pickle.dumps(Evil(), protocol=2))
     with pytest.raises(RunFolderError, match="cannot be resumed from"):
-        load_state(run, *network_and_optimizer())
+        load_state(run, *network_and_optimizer(), None)
     assert not marker.exists()
 
 
@@ -90,5 +90,5 @@ def test_a_full_disk_says_how_to_go_on(tmp_path, monkeypatch):
     run = RunFolder(tmp_path)
     message = f'Is the disk full? Free some space and go on with --resume "{run.path}".'
     with pytest.raises(RunFolderError, match=re.escape(message)):
-        save_state(run, *network_and_optimizer(), Progress())
+        save_state(run, *network_and_optimizer(), None, Progress())
     assert not any(tmp_path.iterdir())

@@ -39,6 +39,7 @@ AUGMENTED = {"flip": 0.5, "rotation": 10, "shift": 0.1, "brightness": 0.2, "eras
         {"optimizer": "sgd", "learning_rate": 0.01, "schedule": "cosine"},
         {"optimizer": "adamw", "weight_decay": 0.1, "schedule": "one-cycle", "class_weights": True},
         {"number_format": "bfloat16"},
+        {"ema": 0.9},
     ],
 )
 def test_every_option_learns_a_bar(options, config, train, tmp_path):
@@ -58,7 +59,8 @@ def test_same_seed_same_weights(config, train, tmp_path):
 
 @pytest.mark.parametrize("epoch", [1, 3])
 def test_interrupted_and_resumed_equals_uninterrupted(epoch, config, train, tmp_path, monkeypatch):
-    config = override(config, {**AUGMENTED, "schedule": "cosine", "optimizer": "adamw"})
+    changes = {**AUGMENTED, "schedule": "cosine", "optimizer": "adamw", "ema": 0.95}
+    config = override(config, changes)
     _, whole = train(config, tmp_path / "whole")
 
     def interrupted(trainer, *rest):

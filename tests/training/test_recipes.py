@@ -34,8 +34,8 @@ def test_an_unknown_recipe_suggests_one():
         get_recipe("conv3-augmentd")
     assert caught.value.problems == [
         'unknown recipe "conv3-augmentd". Did you mean "conv3-augmented"? '
-        f"Expected one of: {', '.join(RECIPES)}. Or NAME-frozen, NAME-fine-tuned; see: classeur "
-        "models."
+        f"Expected one of: {', '.join(RECIPES)}. Or NAME-frozen, NAME-fine-tuned (see: classeur "
+        "models), or a file NAME.toml."
     ]
 
 

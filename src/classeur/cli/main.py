@@ -21,6 +21,7 @@ _COMMANDS = {
     "train": "Train one recipe on a folder of photos.",
     "evaluate": "Score a run again, on its own photos or on others.",
     "study": "Compare several recipes on the same split: the binder.",
+    "studies": "List the studies that come with Classeur, or show one to copy.",
     "tune": "Search for better values of a recipe's options, on the validation split.",
     "predict": "Classify photos with a trained run.",
     "recipes": "List the recipes that train and study know.",

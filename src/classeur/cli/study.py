@@ -1,4 +1,4 @@
-"""classeur study PHOTOS."""
+"""classeur study [STUDY] PHOTOS."""
 
 from __future__ import annotations
 
@@ -6,22 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from classeur.cli.options import ALL, COMMA_LIST, comma_list, config_options
 from classeur.exit_codes import FAILED, INTERRUPTED
-from classeur.training.recipes import DEFAULT_RUNGS
 
 
 @click.command()
-@click.argument("photos", type=click.Path(path_type=Path))
+@click.argument("what", nargs=-1, metavar="[STUDY] PHOTOS")
 @click.option(
     "--rungs",
     type=comma_list,
     metavar=COMMA_LIST,
-    default=",".join(DEFAULT_RUNGS),
-    show_default=True,
-    help="Recipes to compare; see: classeur recipes.",
+    help="Recipes to compare, in place of the study's; see: classeur recipes.",
 )
 @click.option(
     "--to",
@@ -43,8 +39,8 @@ from classeur.training.recipes import DEFAULT_RUNGS
 @click.option("--seed", type=int, metavar="N", help="The first seed. [default: 0]")
 @config_options(ALL)
 def command(
-    photos: Path,
-    rungs: tuple[str, ...],
+    what: tuple[str, ...],
+    rungs: tuple[str, ...] | None,
     to: Path,
     seeds: int,
     budget: float,
@@ -52,19 +48,21 @@ def command(
 ) -> None:
     """Compare several recipes on the same split, and write the binder.
 
+    STUDY is a name that `classeur studies` lists, or a TOML file like theirs. [default: standard]
+
     Options of training and augmentation, if given, hold for all rungs.
     """
+    if not 1 <= len(what) <= 2:
+        raise click.UsageError(f"expected [STUDY] PHOTOS, received {len(what)} names.")
     from classeur.cli.show import show_study
     from classeur.study.log import show_log
     from classeur.study.study import run_study
 
     show_log()
-    # Weights that are missing stop a study only where their rung was asked for by name.
-    chosen = click.get_current_context().get_parameter_source("rungs") is ParameterSource.DEFAULT
-    given = {name: value for name, value in options.items() if value is not None}
+    definition = what[0] if len(what) == 2 else "standard"
     try:
         study = run_study(
-            photos, rungs, to=to, seeds=seeds, budget=budget, skip_missing=chosen, **given
+            what[-1], rungs, definition=definition, to=to, seeds=seeds, budget=budget, **options
         )
     except KeyboardInterrupt:
         click.echo("interrupted; the same command goes on where it stopped", err=True)

@@ -37,6 +37,12 @@ class Pair:
         """Whether the test photos tell the two apart."""
         return self.corrected_p < SIGNIFICANT
 
+    def seen_from(self, name: str) -> Figure:
+        """Return the accuracy of the named run minus that of the other."""
+        if name == self.first:
+            return self.difference
+        return Figure(-self.difference.value, -self.difference.high, -self.difference.low)
+
 
 def compare(correct: Mapping[str, NDArray[np.bool_]], *, seed: int = 0) -> list[Pair]:
     """Compare every two runs.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from classeur.config import RunConfig
 from classeur.data.inspect import Inspection
 from classeur.data.manifest import Manifest
 from classeur.errors import UnreadablePhotoError
@@ -14,11 +15,11 @@ from classeur.evaluation.comparison import compare
 from classeur.evaluation.evaluate import read_metrics
 from classeur.evaluation.predictions import read_predictions
 from classeur.report.photos import Album, PhotoCard
+from classeur.report.questions import Question, answer_all, written
 from classeur.report.study_report import RungSheet, StudyReport
 from classeur.report.words import conclude, overfits, seen_before
 from classeur.run_folder import RunFolder, read_json, read_json_lines, write_json
 from classeur.training.history import read_history
-from classeur.training.recipes import describe
 
 
 def build_study_report(
@@ -31,6 +32,9 @@ def build_study_report(
     runs: Mapping[str, Sequence[RunFolder]],
     failed: dict[str, str],
     skipped: dict[str, str] | None = None,
+    questions: Sequence[Question] = (),
+    missing: Collection[str] = (),
+    about: Sequence[str] = (),
 ) -> StudyReport:
     """Read the finished runs of a study and return its binder.
 
@@ -43,6 +47,9 @@ def build_study_report(
         runs: rung -> its finished runs, one a seed; at least one rung.
         failed: run -> why it did not finish.
         skipped: rung -> why it was not begun.
+        questions: that the pairs of rungs answer.
+        missing: rungs that were asked for and did not finish.
+        about: what the study is, in paragraphs.
     """
     sheets = [_sheet(name, seeds) for name, seeds in runs.items()]
     sheets.sort(key=lambda sheet: (-sheet.val.value, sheet.metrics.splits["val"].log_loss.value))
@@ -73,6 +80,8 @@ def build_study_report(
             ),
         ],
         environment=read_json(_folder(runs, chosen).environment),
+        answers=answer_all(questions, pairs, missing),
+        about=list(about),
     )
 
 
@@ -105,6 +114,7 @@ def comparison(report: StudyReport) -> dict[str, Any]:
             }
             for sheet in report.rungs
         ],
+        "answers": [written(answer) for answer in report.answers],
         "pairs": [{**asdict(pair), "differs": pair.differs} for pair in report.pairs],
         "failed": report.failed,
         "skipped": report.skipped,
@@ -143,7 +153,7 @@ def _sheet(name: str, seeds: Sequence[RunFolder]) -> RungSheet:
     scores = {folder: m.splits["test"].accuracy.value for folder, m in every.items()}
     return RungSheet(
         name=name,
-        description=describe(name),
+        description=RunConfig.from_toml(run.config).description,
         folder=run.path.name,
         metrics=metrics,
         history=read_history(run.history),

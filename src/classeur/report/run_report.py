@@ -18,7 +18,6 @@ from classeur.report.photos import Album, PhotoCard
 from classeur.report.words import describe_fit, describe_split
 from classeur.run_folder import RunFolder, printable, read_json, read_json_lines
 from classeur.training.history import EpochRow, read_history
-from classeur.training.recipes import describe
 
 EXAMPLES = 20
 """Test photos shown with their predictions."""
@@ -70,7 +69,7 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
     return RunReport(
         name=run.path.name,
         config=config,
-        description=describe(config.recipe),
+        description=config.description,
         layers=summarize(classifier.network, (channels, height, width)),
         history=history,
         metrics=metrics,

@@ -10,6 +10,7 @@ from classeur.evaluation.comparison import Pair
 from classeur.evaluation.evaluate import RunMetrics
 from classeur.evaluation.metrics import Figure
 from classeur.report.photos import PhotoCard
+from classeur.report.questions import Answer
 from classeur.training.history import EpochRow
 
 
@@ -73,3 +74,7 @@ class StudyReport:
     environment: dict[str, Any]
     skipped: dict[str, str] = field(default_factory=dict)
     """Rung -> why it was not begun."""
+    answers: list[Answer] = field(default_factory=list)
+    """To the questions of the study, in its order."""
+    about: list[str] = field(default_factory=list)
+    """What the study is, in paragraphs; empty for one that has no name."""

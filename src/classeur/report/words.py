@@ -206,8 +206,5 @@ def _learned_nothing(metrics: Metrics) -> bool:
 
 def _seen_from(name: str, pair: Pair) -> tuple[str, Figure, bool]:
     """Return (other, difference seen from `name`, whether they differ)."""
-    difference = pair.difference
-    if pair.first == name:
-        return pair.second, difference, pair.differs
-    turned = Figure(-difference.value, -difference.high, -difference.low)
-    return pair.first, turned, pair.differs
+    other = pair.second if pair.first == name else pair.first
+    return other, pair.seen_from(name), pair.differs

@@ -17,7 +17,8 @@ from classeur.config import RunConfig
 from classeur.errors import StudyError
 from classeur.report.search_report import SearchReport
 from classeur.run_folder import LOCK, RunFolder, write_text
-from classeur.training.recipes import Recipe
+from classeur.training.recipe_files import recipe_of, recipe_to_toml
+from classeur.training.recipes import get_recipe
 
 _OF_MACHINE = {"device", "number_format", "weights"}
 """Options that say where a run computes, not what: no part of a search or a recipe."""
@@ -123,12 +124,11 @@ def what_counts(config: RunConfig) -> dict[str, dict[str, Any]]:
     }
 
 
-def tuned_recipe(recipe: Recipe, start: str, plain: RunConfig, best: RunConfig, how: str) -> str:
+def tuned_recipe(recipe: str, plain: RunConfig, best: RunConfig, how: str) -> str:
     """Return a recipe file: a recipe, and in tables what differs from it.
 
     Args:
-        recipe: the recipe that was searched.
-        start: what `from` shall say: its name, or its file.
+        recipe: the recipe that was searched: a name, or a file whose values are then written out.
         plain: its config as it stands.
         best: the config of the best trial, before photos settled what it leaves open.
         how: one sentence on where the values come from.
@@ -138,8 +138,10 @@ def tuned_recipe(recipe: Recipe, start: str, plain: RunConfig, best: RunConfig, 
         section: {k: v for k, v in now[section].items() if v != before[section][k]}
         for section in _SECTIONS
     }
-    head = {"name": f"{recipe.name}-tuned", "description": how, "from": start}
-    return tomli_w.dumps({**head, **{name: table for name, table in tables.items() if table}})
+    start = get_recipe(recipe)
+    head = {"name": f"{start.name}-tuned", "description": how, "from": recipe}
+    tuned = recipe_of({**head, **tables}, "the best trial")
+    return recipe_to_toml(tuned, recipe if start.name == recipe else "")
 
 
 def refuse_other(

@@ -17,7 +17,6 @@ from classeur.study.material import Material
 from classeur.study.search_folder import SearchFolder, what_counts
 from classeur.study.search_space import Space, in_words, own_values, search_space
 from classeur.study.train import configure, settled
-from classeur.training.recipes import get_recipe
 
 if TYPE_CHECKING:
     from optuna.study import Study as OptunaStudy
@@ -115,9 +114,7 @@ def plan_search(
     if problems:
         raise ConfigError(problems)
     count = trials or (0 if budget else TRIALS)
-    return SearchPlan(
-        recipe, config, space, given, count, budget, storage, name or get_recipe(recipe).name
-    )
+    return SearchPlan(recipe, config, space, given, count, budget, storage, name or config.recipe)
 
 
 def asked_of(plan: SearchPlan, material: Material) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from classeur.study.search_folder import tuned_recipe
 from classeur.study.search_plan import SearchWork
 from classeur.study.search_space import Choice, Range, in_words
 from classeur.study.train import configure
-from classeur.training.recipes import get_recipe
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -78,14 +77,12 @@ def _recipe(work: SearchWork, report: SearchReport) -> str:
     """Return the best trial as a recipe file."""
     plan, best = work.plan, report.best
     how = (
-        f"{plan.recipe} tuned over {len(report.trials)} trials: "
+        f"{plan.config.recipe} tuned over {len(report.trials)} trials: "
         f"{percent(best.accuracy or 0)} validation accuracy in trial {best.number}."
     )
     weights = {"weights": plan.config.transfer.weights} if plan.config.transfer.weights else {}
     as_it_stands = configure(plan.recipe, plan.config.data.photos, **weights)
-    return tuned_recipe(
-        get_recipe(plan.recipe), plan.recipe, as_it_stands, override(plan.config, best.values), how
-    )
+    return tuned_recipe(plan.recipe, as_it_stands, override(plan.config, best.values), how)
 
 
 def write_page(work: SearchWork) -> SearchReport | None:
@@ -111,7 +108,7 @@ def _report(
     plan, config, space = work.plan, work.config, work.plan.space
     environments = [work.folder.trial(sheet.number).environment for sheet in sheets]
     return SearchReport(
-        recipe=plan.recipe,
+        recipe=plan.config.recipe,
         photos=str(work.material.root),
         trials=list(sheets),
         own=work.own,

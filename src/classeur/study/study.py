@@ -6,36 +6,31 @@ import dataclasses
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-
-from classeur.config import AugmentationConfig, ModelConfig, RunConfig, TransferConfig
+from classeur.config import RunConfig
 from classeur.data.inspect import Inspection
-from classeur.data.manifest import read_manifest
 from classeur.data.records import SPLITS
 from classeur.errors import ConfigError, StudyError, WeightsError
 from classeur.exit_codes import INTERRUPTED
-from classeur.models.registry import options_of
 from classeur.models.weights import fetched
 from classeur.report.binder import build_study_report, write_study_report
 from classeur.report.study_report import StudyReport
 from classeur.report.units import quantity
-from classeur.run_folder import LOCK, RunFolder, locked, read_json, write_json, write_text
+from classeur.run_folder import RunFolder, locked, read_json
+from classeur.study.definition import Definition, read_definition
+from classeur.study.folder import begin_study, make_folder
 from classeur.study.material import Material, gather
+from classeur.study.plan import PlannedRun, plan
 from classeur.study.rung import failure_file
-from classeur.study.train import configure, is_augmented, settled, used_by_method
-from classeur.training.recipes import DEFAULT_RUNGS
+from classeur.study.train import settled
+from classeur.training.recipes import Recipe
 from classeur.training.session import begin_run, pretrained_weights
 
 log = logging.getLogger(__name__)
-
-_MODEL_OPTIONS = {field.name for field in dataclasses.fields(ModelConfig)} - {"name"}
-_TRANSFER_OPTIONS = {field.name for field in dataclasses.fields(TransferConfig)}
-_AUGMENTATION_OPTIONS = {field.name for field in dataclasses.fields(AugmentationConfig)}
 
 
 @dataclass(frozen=True)
@@ -56,77 +51,89 @@ class Study:
         return RunFolder(self.folder / self.report.rungs[0].folder)
 
 
-@dataclass(frozen=True)
-class PlannedRun:
-    """One rung with one seed."""
-
-    rung: str
-    run: RunFolder
-    config: RunConfig
-    material: Material
-    """The study's photos and split, with the pixels that this rung sees."""
-
-
 def run_study(
     photos: Path | str,
-    rungs: Sequence[str] = DEFAULT_RUNGS,
+    rungs: Sequence[str | Recipe] | None = None,
     *,
+    definition: Definition | str | Path = "standard",
     to: Path | str = "binder",
     seeds: int = 1,
     budget: float = 0.0,
-    skip_missing: bool | None = None,
     **options: Any,
 ) -> Study:
     """Train several recipes on the same split and write the binder that compares them.
 
     Each rung runs in a process of its own. Called again with the same arguments it skips what is
-    finished, goes on with what was interrupted, and tries again what failed.
+    finished, goes on with what was interrupted, and tries again what failed. Rungs of the
+    definition whose pre-trained weights cannot be had are left out, and the binder says so.
 
     Args:
         photos: a folder of photos, or a CSV, NPZ, NPY or IDX file.
-        rungs: recipe names, in any order. Rungs of earlier calls stay in the binder.
+        rungs: recipes or their names, in any order, in place of those of the definition; their
+            pre-trained weights must be there. Rungs of earlier calls stay in the binder.
+        definition: what is compared and asked: a name of `list_studies()`, a TOML file, or a value.
         to: the study's folder.
         seeds: trainings of each rung, with the seeds 0, 1, ….
         budget: minutes of training for the whole study, shared out evenly. 0: no limit.
-        skip_missing: leave out rungs whose pre-trained weights cannot be had, and say so. None:
-            only in the default ladder, where nobody asked for them by name.
         options: any option of `classeur.config` by its name, for all rungs that have it:
             `epochs=10`, ….
 
     Raises:
         ConfigError: naming every option that is wrong.
         DataError: if the photos cannot be found, read or split.
-        WeightsError: if pre-trained weights cannot be had, unless they may be missing.
+        WeightsError: if the pre-trained weights of `rungs` cannot be had.
         StudyError: if `to` holds another study, or no rung finishes.
         RunFolderError: if another process is at work on `to`.
     """
-    configs = _configs(photos, rungs, seeds, budget, options)
+    asked, configs = _asked(photos, rungs, definition, seeds, budget, options)
     folder = Path(to)
     material = gather(configs[0].data, configs[0].preprocessing)
-    may_miss = rungs is DEFAULT_RUNGS if skip_missing is None else skip_missing
     _say_what_is_there(material)
-    skipped = _missing(configs, may_miss=may_miss)
+    skipped = _missing(configs, may_miss=rungs is None)
+    there = tuple(rung for rung in asked.rungs if rung.name not in skipped)
+    if not there:
+        raise StudyError(f"no rung can be trained. {'; '.join(skipped.values())}")
     if skipped:
-        there = [rung for rung in rungs if rung not in skipped]
-        configs = _configs(photos, there, seeds, budget, options) if there else []
+        configs = plan(photos, there, seeds, budget, asked.options)
     # once for each way of preparing, however many rungs and seeds ask for it
     prepared = {
-        asked: material.prepared(asked)
-        for asked in dict.fromkeys(config.preprocessing for config in configs)
+        wanted: material.prepared(wanted)
+        for wanted in dict.fromkeys(config.preprocessing for config in configs)
     }
     planned = [
         _planned(config, folder / _name(config, seeds), prepared[config.preprocessing])
         for config in configs
     ]
-    if not planned:
-        raise StudyError(f"no rung can be trained. {'; '.join(skipped.values())}")
-    _make(folder, planned)
+    make_folder(folder, planned)
     with locked(folder):
-        _begin(folder, material, planned)
+        begin_study(folder, material, planned, asked)
         failed = _run_all(planned)
-        report = _report(folder, material, failed, skipped, _settings(planned, seeds, budget))
+        report = _report(folder, asked, planned, failed, skipped, _settings(planned, seeds, budget))
         write_study_report(report, folder)
     return Study(folder, report)
+
+
+def _asked(
+    photos: Path | str, rungs: Sequence[str | Recipe] | None,
+    definition: Definition | str | Path, seeds: int, budget: float, options: Mapping[str, Any],
+) -> tuple[Definition, list[RunConfig]]:  # fmt: skip
+    """Return the study with the options given here, and its configs; say all that is wrong."""
+    asked = definition if isinstance(definition, Definition) else read_definition(definition)
+    given = {name: value for name, value in options.items() if value is not None}
+    asked = dataclasses.replace(asked, options={**asked.options, **given})
+    problems: list[str] = []
+    if rungs is not None:
+        try:
+            asked = asked.with_rungs(rungs)
+        except ConfigError as error:
+            problems += error.problems
+    try:
+        configs = plan(photos, asked.rungs, seeds, budget, asked.options)
+    except ConfigError as error:
+        problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return asked, configs
 
 
 def _say_what_is_there(material: Material) -> None:
@@ -170,7 +177,8 @@ def _planned(config: RunConfig, folder: Path, material: Material) -> PlannedRun:
 
 def _report(
     folder: Path,
-    material: Material,
+    asked: Definition,
+    planned: Sequence[PlannedRun],
     failed: dict[str, str],
     skipped: dict[str, str],
     settings: dict[str, Any],
@@ -179,6 +187,7 @@ def _report(
     if not finished:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
         raise StudyError(f"no rung finished. {reasons}")
+    material = planned[0].material
     root = Path(material.root)
     return build_study_report(
         root.name,
@@ -189,7 +198,15 @@ def _report(
         runs=finished,
         failed=failed,
         skipped=skipped,
+        questions=asked.questions,
+        missing={*skipped, *(item.rung for item in planned if item.run.path.name in failed)},
+        about=_about(asked),
     )
+
+
+def _about(asked: Definition) -> list[str]:
+    published = f"Published: {asked.published}" if asked.published else ""
+    return [text for text in (asked.title, asked.about, published) if text]
 
 
 def _finished(folder: Path) -> dict[str, list[RunFolder]]:
@@ -200,131 +217,6 @@ def _finished(folder: Path) -> dict[str, list[RunFolder]]:
         if run.is_finished:
             finished.setdefault(RunConfig.from_toml(run.config).recipe, []).append(run)
     return finished
-
-
-def _configs(
-    photos: Path | str, rungs: Sequence[str], seeds: int, budget: float, options: dict[str, Any]
-) -> list[RunConfig]:
-    """Return a config for each rung and seed; raise ConfigError with all that is wrong."""
-    problems = [
-        f"{name} must be at least {least}, received {value}."
-        for name, value, least in (("seeds", seeds, 1), ("budget", budget, 0))
-        if not value >= least
-    ]
-    if not rungs:
-        problems.append("rungs must name at least one recipe.")
-    twice = sorted({name for name in rungs if list(rungs).count(name) > 1})
-    if twice:
-        problems.append(f"rungs names {', '.join(twice)} twice.")
-    training = sum(name != "majority" for name in rungs) * seeds
-    if budget > 0 and training:
-        if options.get("max_minutes"):
-            problems.append("give budget for the whole study or max_minutes for each rung.")
-        options = {**options, "max_minutes": budget / training}
-    some = _MODEL_OPTIONS | _TRANSFER_OPTIONS
-    unused = {name for name in some if options.get(name) is not None}
-    configs = []
-    for rung in rungs:
-        own = {k: v for k, v in options.items() if k not in _not_for(rung, options)}
-        unused -= own.keys()
-        for seed in range(max(1, seeds)):
-            try:
-                configs.append(
-                    configure(rung, photos, **{**own, "seed": own.get("seed", 0) + seed})
-                )
-            except ConfigError as error:
-                problems += [p for p in error.problems if p not in problems]
-    problems += [f"none of the rungs has the option {name}." for name in sorted(unused)]
-    if problems:
-        raise ConfigError(problems)
-    return configs
-
-
-def _not_for(rung: str, options: dict[str, Any]) -> set[str]:
-    """Return the options that hold for other rungs of a study, not for this one."""
-    try:
-        config = configure(rung, "")
-    except ConfigError:  # of a rung that is none: said where it is configured
-        return set()
-    skipped = _MODEL_OPTIONS - options_of(config.model.name)
-    skipped |= _TRANSFER_OPTIONS - used_by_method(config)
-    if not is_augmented(config) and not options.get("views"):
-        skipped |= _AUGMENTATION_OPTIONS
-    return skipped | {"epochs"} if rung == "majority" else skipped
-
-
-def _make(folder: Path, planned: Sequence[PlannedRun]) -> None:
-    """Make the study's folder; refuse one that holds something else."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise StudyError(f"{folder} is a file. Choose a folder with --to.") from error
-    except OSError as error:
-        raise StudyError(f"cannot write the study at {folder}: {error.strerror}.") from error
-    _refuse_foreign(folder, planned)
-
-
-def _begin(folder: Path, material: Material, planned: Sequence[PlannedRun]) -> None:
-    """Write what the study shares; refuse a folder that holds another study."""
-    manifest = folder / "manifest.csv"
-    if manifest.is_file() and read_manifest(manifest).rows != material.manifest.rows:
-        raise StudyError(
-            f"{folder} holds a study of other photos, or of another split. Choose another folder "
-            "with --to, or delete this one."
-        )
-    for item in planned:
-        if item.run.config.is_file():
-            _check_same(item)
-    material.manifest.write(manifest)
-    write_json(folder / "inspection.json", material.inspection.to_dict())
-    first = planned[0].config
-    shared = {
-        "rungs": list(dict.fromkeys(item.rung for item in planned)),
-        "seeds": sorted({item.config.seed for item in planned}),
-        "data": dataclasses.asdict(first.data),
-        "preprocessing": dataclasses.asdict(first.preprocessing),
-    }
-    write_text(folder / "study.toml", tomli_w.dumps(shared))
-
-
-def _refuse_foreign(folder: Path, planned: Sequence[PlannedRun]) -> None:
-    """Raise StudyError if the study or a run of it would be mixed into somebody's own files."""
-    homes = {folder: "study.toml", **{item.run.path: "config.toml" for item in planned}}
-    for home, mark in homes.items():
-        ours = (home / mark).is_file() or (home / "manifest.csv").is_file()
-        if home.exists() and not ours and _holds_something(home):
-            raise StudyError(
-                f"{home} is not empty and holds no study. Choose another folder with --to."
-            )
-
-
-def _holds_something(home: Path) -> bool:
-    return not home.is_dir() or any(entry.name != LOCK for entry in home.iterdir())
-
-
-def _check_same(item: PlannedRun) -> None:
-    """Raise StudyError if a run of that name was asked for with other options."""
-    before, now = RunConfig.from_toml(item.run.config), item.config
-    changes = [
-        f"{section}.{name} was {value!r}, now {new!r}"
-        for section, name, value, new in _differences(before, now)
-    ]
-    if changes:
-        raise StudyError(
-            f"{item.run.path} was begun with other options: {'; '.join(changes)}. Choose another "
-            "folder with --to, or delete this run."
-        )
-
-
-def _differences(before: RunConfig, now: RunConfig) -> Iterator[tuple[str, str, object, object]]:
-    old, new = dataclasses.asdict(before), dataclasses.asdict(now)
-    for section in ("preprocessing", "model", "augmentation", "training", "transfer"):
-        for name, value in old[section].items():
-            # A rung that is added later changes every rung's share of the budget.
-            if name != "max_minutes" and value != new[section][name]:
-                yield section, name, value, new[section][name]
-    if before.seed != now.seed:
-        yield "run", "seed", before.seed, now.seed
 
 
 def _run_all(planned: Sequence[PlannedRun]) -> dict[str, str]:

@@ -17,22 +17,24 @@ from classeur.run_folder import RunFolder
 from classeur.section import override
 from classeur.study.material import Material, gather, geometry_of
 from classeur.study.rung import run_rung
-from classeur.training.recipes import get_recipe
+from classeur.training.recipes import Recipe, get_recipe
 from classeur.training.session import begin_run
 
 
-def configure(recipe: str, photos: Path | str, **options: Any) -> RunConfig:
+def configure(recipe: str | Recipe, photos: Path | str, **options: Any) -> RunConfig:
     """Return the config of a recipe on photos, with options changed by their bare names.
 
     Raises:
         ConfigError: with every unknown recipe or option and every impossible value.
     """
-    chosen = get_recipe(recipe)
+    chosen = recipe if isinstance(recipe, Recipe) else get_recipe(recipe)
     if options.get("manifest"):
         options["manifest"] = str(Path(options["manifest"]).expanduser().absolute())
     config = RunConfig(
-        recipe=recipe,
+        recipe=chosen.name,
+        description=chosen.description,
         data=DataConfig(photos=str(Path(photos).expanduser().absolute())),
+        preprocessing=chosen.preprocessing,
         model=chosen.model,
         augmentation=chosen.augmentation,
         training=chosen.training,
@@ -41,7 +43,7 @@ def configure(recipe: str, photos: Path | str, **options: Any) -> RunConfig:
     changed: RunConfig = override(config, options)
     unsupported = [*unsupported_options(changed.model), *unused_options(changed)]
     if unsupported:
-        raise ConfigError([f"{recipe} has no option {name}." for name in unsupported])
+        raise ConfigError([f"{chosen.name} has no option {name}." for name in unsupported])
     return suited(changed)
 
 
@@ -121,13 +123,17 @@ def reconfigure(path: Path | str, photos: Path | str | None = None, **options: A
 
 
 def train(
-    photos: Path | str, recipe: str = "conv3", *, to: Path | str | None = None, **options: Any
+    photos: Path | str,
+    recipe: str | Recipe = "conv3",
+    *,
+    to: Path | str | None = None,
+    **options: Any,
 ) -> RunFolder:
     """Train one recipe, score it and write its report.
 
     Args:
         photos: a folder of photos, or a CSV, NPZ, NPY or IDX file.
-        recipe: a name in `classeur.training.recipes.RECIPES`.
+        recipe: a recipe, its name, or the TOML file that holds it.
         to: the run folder to make. None: `runs/<recipe>`, with a number if that is taken.
         options: any option of `classeur.config` by its name: `epochs=10`, `size=96`, `seed=1`, ….
 

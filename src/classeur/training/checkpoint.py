@@ -11,6 +11,7 @@ import torch
 
 from classeur.errors import RunFolderError
 from classeur.run_folder import RunFolder, replacing, write_json
+from classeur.training.averaging import Average
 from classeur.training.history import EpochRow
 
 
@@ -37,12 +38,17 @@ class Progress:
 
 
 def save_state(
-    run: RunFolder, network: torch.nn.Module, optimizer: torch.optim.Optimizer, progress: Progress
+    run: RunFolder,
+    network: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: Average | None,
+    progress: Progress,
 ) -> None:
     """Write state.pt in one piece. Raises RunFolderError if the disk refuses."""
     state = {
         "network": network.state_dict(),
         "optimizer": optimizer.state_dict(),
+        "average": average.state_dict() if average else {},
         "progress": asdict(progress),
     }
     try:
@@ -57,11 +63,14 @@ def save_state(
 
 
 def load_state(
-    run: RunFolder, network: torch.nn.Module, optimizer: torch.optim.Optimizer
+    run: RunFolder,
+    network: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: Average | None,
 ) -> Progress:
-    """Restore network and optimiser from state.pt; return the progress. No pickle is executed.
+    """Restore network, optimiser and average from state.pt. No pickle is executed.
 
-    Returns a fresh progress if there is no state yet.
+    Returns the progress; a fresh one if there is no state yet.
 
     Raises:
         RunFolderError: if the state is broken or of another network.
@@ -72,6 +81,8 @@ def load_state(
         state: dict[str, Any] = torch.load(run.state, map_location="cpu", weights_only=True)
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
+        if average:
+            average.load_state_dict(state["average"])
         values = state["progress"]
         rows = [EpochRow(**row) for row in values.pop("history")]
         return Progress(history=rows, **values)

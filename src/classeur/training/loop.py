@@ -7,7 +7,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from classeur.models.baselines import Majority
 from classeur.models.classifier import Classifier, to_device
 from classeur.models.device import autocast
 from classeur.run_folder import RunFolder
+from classeur.training.averaging import Average
 from classeur.training.checkpoint import Progress, load_state, save_state
 from classeur.training.history import AfterEpoch, EpochRow, best_row, write_history
 from classeur.training.inputs import Inputs, Pixels, TrainingData
@@ -56,6 +57,8 @@ class Trainer:
     class_weights: torch.Tensor | None
     keep: Callable[[], None]
     """Called when the weights are the best so far."""
+    average: Average | None
+    """Of the weights, where it is to be validated and kept in their stead."""
     begin_epoch: Callable[[int], None] = lambda _: None
     """Called with the number of an epoch before it begins."""
     deadline: float = math.inf
@@ -72,6 +75,10 @@ class Trainer:
         budget = 60 * self.config.training.max_minutes
         left = max(0.0, self.deadline - time.monotonic())
         return 1 - min(1.0, left / budget) if budget else 0.0
+
+    def kept_weights(self) -> AbstractContextManager[None]:
+        """Inside, the network has the weights that are validated and kept."""
+        return self.average.applied() if self.average else nullcontext()
 
     @property
     def is_late(self) -> bool:
@@ -138,7 +145,8 @@ def learn(
         TrainingError: if memory runs out.
     """
     optimizer = make_optimizer(network, config.training, rates)
-    progress = load_state(run, network, optimizer)
+    average = Average(network, config.training.ema) if config.training.ema else None
+    progress = load_state(run, network, optimizer, average)
     trainer = Trainer(
         network,
         inputs,
@@ -149,6 +157,7 @@ def learn(
         optimizer,
         _class_weights(config, inputs.data, device),
         keep,
+        average,
         begin_epoch,
     )
     if config.training.max_minutes:
@@ -183,7 +192,8 @@ def run_epoch(trainer: Trainer, epoch: int, bar: tqdm[Any]) -> EpochRow:
         if trainer.is_late:
             break
     _check_finite(loss_sum, epoch, rate, trainer)
-    val_loss, val_accuracy = validate(trainer)
+    with trainer.kept_weights():
+        val_loss, val_accuracy = validate(trainer)
     _check_finite(torch.tensor(val_loss), epoch, rate, trainer)
     return EpochRow(
         epoch, float(loss_sum) / seen, float(correct) / seen, val_loss, val_accuracy, rate,
@@ -203,6 +213,8 @@ def train_step(
     trainer.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     trainer.optimizer.step()
+    if trainer.average:
+        trainer.average.update()
     return loss.detach(), (predicted(logits) == labels).sum()
 
 
@@ -257,10 +269,11 @@ def _note(trainer: Trainer, progress: Progress, row: EpochRow, run: RunFolder) -
     progress.peak_memory = max(progress.peak_memory, peak_memory())
     if best_row(progress.history) is row:
         progress.best_epoch, progress.best_loss = row.epoch, row.val_loss
-        trainer.keep()
+        with trainer.kept_weights():
+            trainer.keep()
     progress.stopped = _reason_to_stop(trainer, progress)
     write_history(run.history, progress.history)
-    save_state(run, trainer.network, trainer.optimizer, progress)
+    save_state(run, trainer.network, trainer.optimizer, trainer.average, progress)
     log.info(
         "epoch %d: loss %.4f, validation loss %.4f, accuracy %.4f (%.1f s)%s",
         row.epoch, row.train_loss, row.val_loss, row.val_accuracy, row.seconds,

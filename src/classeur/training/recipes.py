@@ -8,9 +8,16 @@ patience of whoever wrote them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from classeur.config import AugmentationConfig, ModelConfig, TrainingConfig, TransferConfig
+from classeur.config import (
+    AugmentationConfig,
+    ModelConfig,
+    PreprocessingConfig,
+    TrainingConfig,
+    TransferConfig,
+)
 from classeur.errors import ConfigError, did_you_mean
 from classeur.models.weights import is_backbone, list_backbones
 
@@ -25,6 +32,7 @@ class Recipe:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     transfer: TransferConfig = field(default_factory=TransferConfig)
+    preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
 
 
 _SCRATCH = TrainingConfig(epochs=40, patience=8)
@@ -162,24 +170,22 @@ RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _RECIPES}
 """Recipe by name, in the order of the ladder."""
 
 
-DEFAULT_RUNGS = (
-    "majority", "dense", "conv3", "conv3-augmented", "resnet-small", "mobilenet-frozen",
-)  # fmt: skip
-"""What a study compares if it is not told, but for rungs whose weights cannot be had."""
-
-
 _ENDINGS = ("-frozen", "-fine-tuned")
 """What makes a recipe of the name of any network of timm."""
 
 
 def get_recipe(name: str) -> Recipe:
-    """Return a recipe by name, or by that of any network of timm: `resnet50-frozen`.
+    """Return a recipe by name, by that of any network of timm (`resnet50-frozen`), or from a file.
 
     Raises:
-        ConfigError: with a suggestion, if there is none.
+        ConfigError: with a suggestion, if there is none; if a file is no recipe, with all problems.
     """
     if name in RECIPES:
         return RECIPES[name]
+    if name.endswith(".toml"):
+        from classeur.training.recipe_files import read_recipe
+
+        return read_recipe(Path(name))
     for ending in _ENDINGS:
         backbone = name.removesuffix(ending)
         if backbone != name and is_backbone(backbone):
@@ -190,13 +196,5 @@ def get_recipe(name: str) -> Recipe:
     of_timm = [backbone + ending for backbone in list_backbones() for ending in _ENDINGS]
     hint = did_you_mean(name, [*RECIPES, *of_timm])
     known = f"Expected one of: {', '.join(RECIPES)}"
-    others = "NAME-frozen, NAME-fine-tuned; see: classeur models"
+    others = "NAME-frozen, NAME-fine-tuned (see: classeur models), or a file NAME.toml"
     raise ConfigError([f'unknown recipe "{name}".{hint} {known}. Or {others}.'])
-
-
-def describe(name: str) -> str:
-    """Return what a recipe is, in a sentence; empty if there is none of that name."""
-    try:
-        return get_recipe(name).description
-    except ConfigError:
-        return ""

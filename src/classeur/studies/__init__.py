@@ -1,0 +1,1 @@
+"""The studies that come with Classeur, as TOML: `classeur studies` lists them."""

@@ -1,0 +1,239 @@
+"""A study as data: its rungs, and the question that each pair of them answers. TOML in and out.
+
+title = "Does augmentation help?"
+rungs = ["conv3", "conv3-turned"]
+
+[[recipes]]                 # what has no name in Classeur yet
+name = "conv3-turned"
+from = "conv3"
+[recipes.augmentation]
+rotation = 20
+
+[[questions]]
+ask = "What does turning bring?"
+before = "conv3"
+after = "conv3-turned"
+
+[data]                      # options for all rungs, as on the command line
+top_classes = 10
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from classeur.config import RunConfig
+from classeur.errors import ConfigError, did_you_mean, unknown
+from classeur.report.questions import Question
+from classeur.section import Section, override
+from classeur.training.recipe_files import read_toml, recipe_of, recipe_to_mapping
+from classeur.training.recipes import Recipe, get_recipe
+
+_TEXTS = ("title", "about", "published")
+_LISTS = ("rungs", "recipes", "questions")
+_TABLES = {k: v for k, v in vars(RunConfig()).items() if isinstance(v, Section)}
+_QUESTION = ("ask", "before", "after")
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a study compares, and why."""
+
+    title: str
+    rungs: tuple[Recipe, ...]
+    questions: tuple[Question, ...] = ()
+    about: str = ""
+    """What it is, in a few sentences."""
+    published: str = ""
+    """The result to reach or pass, and whose it is."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Options for all rungs, by their bare names."""
+
+    def with_rungs(self, rungs: Sequence[str | Recipe]) -> Definition:
+        """Return the study with other rungs: its own by name, and any other recipe.
+
+        Raises:
+            ConfigError: naming every rung that is none.
+        """
+        problems: list[str] = []
+        own = {recipe.name: recipe for recipe in self.rungs}
+        found = tuple(_found(rungs, own, problems))
+        if not rungs:
+            problems.append("rungs must name at least one recipe.")
+        problems += _twice([recipe.name for recipe in found])
+        if problems:
+            raise ConfigError(problems)
+        return dataclasses.replace(self, rungs=found)
+
+    def to_toml(self) -> str:
+        """Return the study as TOML: `read_definition` builds the same from it."""
+        own = [recipe for recipe in self.rungs if _is_own(recipe)]
+        values: dict[str, Any] = {key: getattr(self, key) for key in _TEXTS if getattr(self, key)}
+        values["rungs"] = [recipe.name for recipe in self.rungs]
+        values |= _tables(self.options)
+        values["recipes"] = [recipe_to_mapping(recipe) for recipe in own]
+        values["questions"] = [
+            vars(question)
+            for question in self.questions
+            if {question.before, question.after} <= set(values["rungs"])
+        ]
+        return tomli_w.dumps({key: value for key, value in values.items() if value})
+
+
+def list_studies() -> list[str]:
+    """Return the names of the studies that come with Classeur, `standard` first."""
+    names = [path.name for path in files("classeur.studies").iterdir()]
+    shipped = {name.removesuffix(".toml") for name in names if name.endswith(".toml")}
+    return ["standard", *sorted(shipped - {"standard"})]
+
+
+def shipped_study(name: str) -> Path:
+    """Return the file of a study that comes with Classeur. Raises ConfigError if there is none."""
+    if name not in list_studies():
+        raise ConfigError([f"{unknown('study', name, list_studies())} Or a file NAME.toml."])
+    return Path(str(files("classeur.studies") / f"{name}.toml"))
+
+
+def read_definition(study: str | Path) -> Definition:
+    """Read a study by its name, or from a TOML file.
+
+    Raises:
+        ConfigError: if there is none, with everything that is wrong in it.
+    """
+    is_file = isinstance(study, Path) or study.endswith(".toml")
+    path = Path(study) if is_file else shipped_study(str(study))
+    problems: list[str] = []
+    definition = _built(read_toml(path), path.parent, problems)
+    if problems:
+        raise ConfigError([f"{path}: {problem}" for problem in problems])
+    return definition
+
+
+def _built(values: Mapping[str, Any], folder: Path, problems: list[str]) -> Definition:
+    known = (*_TEXTS, *_LISTS, *_TABLES)
+    problems += [
+        f'unknown option "{key}".{did_you_mean(key, known)}' for key in values if key not in known
+    ]
+    problems += [
+        f"{key} must be a text, received {values[key]!r}."
+        for key in _TEXTS
+        if not isinstance(values.get(key, ""), str)
+    ]
+    own = _own_recipes(_list_of(values, "recipes", dict, problems), problems)
+    names = _list_of(values, "rungs", str, problems) or list(own)
+    placed = [str(folder / name) if name.endswith(".toml") else name for name in names]
+    rungs = tuple(_found(placed, own, problems))
+    if not names:
+        problems.append("rungs must name at least one recipe.")
+    problems += _twice([recipe.name for recipe in rungs])
+    asked = _list_of(values, "questions", dict, problems)
+    questions = _questions(asked, [recipe.name for recipe in rungs], problems)
+    return Definition(
+        values.get("title", ""),
+        rungs,
+        questions,
+        values.get("about", ""),
+        values.get("published", ""),
+        _options(values, problems),
+    )
+
+
+def _own_recipes(listed: list[Any], problems: list[str]) -> dict[str, Recipe]:
+    own: dict[str, Recipe] = {}
+
+    def find(name: str) -> Recipe:
+        return own[name] if name in own else get_recipe(name)
+
+    for number, values in enumerate(listed, 1):
+        try:
+            recipe = recipe_of(values, str(values.get("name", f"recipe {number}")), find)
+            own[recipe.name] = recipe
+        except ConfigError as error:
+            problems += error.problems
+    return own
+
+
+def _found(
+    rungs: Sequence[str | Recipe], own: Mapping[str, Recipe], problems: list[str]
+) -> list[Recipe]:
+    found = []
+    for rung in rungs:
+        try:
+            found.append(rung if isinstance(rung, Recipe) else own.get(rung) or get_recipe(rung))
+        except ConfigError as error:
+            problems += error.problems
+    return found
+
+
+def _questions(asked: list[Any], rungs: Sequence[str], problems: list[str]) -> tuple[Question, ...]:
+    questions = []
+    for number, values in enumerate(asked, 1):
+        where = f"question {number}"
+        lacking = [key for key in _QUESTION if not isinstance(values.get(key), str)]
+        strange = [key for key in values if key not in _QUESTION]
+        problems += [f"{where} needs the text {key}." for key in lacking]
+        problems += [f'{where}: unknown option "{k}".{did_you_mean(k, _QUESTION)}' for k in strange]
+        if not lacking and not strange:
+            questions.append(Question(**values))
+            problems += [
+                f"{where}: {unknown('rung', values[key], rungs)}"
+                for key in ("before", "after")
+                if values[key] not in rungs
+            ]
+    return tuple(questions)
+
+
+def _options(values: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    """Return the tables of options as one mapping by bare names."""
+    options: dict[str, Any] = {}
+    for table, section in _TABLES.items():
+        given = values.get(table, {})
+        if not isinstance(given, Mapping):
+            problems.append(f"{table} must be a table, received {given!r}.")
+            continue
+        plain = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
+        if table == "data" and "photos" in plain:
+            problems.append("[data] photos are named beside a study, not in it.")
+        try:
+            override(section, plain)
+        except ConfigError as error:
+            problems += [f"[{table}] {problem}" for problem in error.problems]
+        options |= plain
+    return options
+
+
+def _tables(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options by bare names as tables."""
+    tables = {
+        table: {key: value for key, value in options.items() if key in vars(section)}
+        for table, section in _TABLES.items()
+    }
+    return {table: values for table, values in tables.items() if values}
+
+
+def _list_of(values: Mapping[str, Any], key: str, kind: type, problems: list[str]) -> list[Any]:
+    given = values.get(key, [])
+    if isinstance(given, list) and all(isinstance(item, kind) for item in given):
+        return given
+    what = "texts" if kind is str else "tables"
+    problems.append(f"{key} must be a list of {what}, received {given!r}.")
+    return []
+
+
+def _twice(names: Sequence[str]) -> list[str]:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    return [f"rungs names {', '.join(twice)} twice."] if twice else []
+
+
+def _is_own(recipe: Recipe) -> bool:
+    try:
+        return get_recipe(recipe.name) != recipe
+    except ConfigError:
+        return True

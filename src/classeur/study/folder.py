@@ -1,0 +1,92 @@
+"""The folder of a study: made, recognised, and never mixed with somebody's own files."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from classeur.config import RunConfig
+from classeur.data.manifest import read_manifest
+from classeur.errors import StudyError
+from classeur.run_folder import LOCK, write_json, write_text
+from classeur.study.definition import Definition
+from classeur.study.material import Material
+from classeur.study.plan import PlannedRun
+
+
+def make_folder(folder: Path, planned: Sequence[PlannedRun]) -> None:
+    """Make the study's folder; refuse one that holds something else.
+
+    Raises:
+        StudyError: if it cannot be written, or is not a study's.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise StudyError(f"{folder} is a file. Choose a folder with --to.") from error
+    except OSError as error:
+        raise StudyError(f"cannot write the study at {folder}: {error.strerror}.") from error
+    _refuse_foreign(folder, planned)
+
+
+def begin_study(
+    folder: Path, material: Material, planned: Sequence[PlannedRun], definition: Definition
+) -> None:
+    """Write what the study shares; refuse a folder that holds another study.
+
+    Raises:
+        StudyError: if it holds other photos, another split or other options.
+    """
+    manifest = folder / "manifest.csv"
+    if manifest.is_file() and read_manifest(manifest).rows != material.manifest.rows:
+        raise StudyError(
+            f"{folder} holds a study of other photos, or of another split. Choose another folder "
+            "with --to, or delete this one."
+        )
+    for item in planned:
+        if item.run.config.is_file():
+            _check_same(item)
+    material.manifest.write(manifest)
+    write_json(folder / "inspection.json", material.inspection.to_dict())
+    write_text(folder / "study.toml", definition.to_toml())
+
+
+def _refuse_foreign(folder: Path, planned: Sequence[PlannedRun]) -> None:
+    """Raise StudyError if the study or a run of it would be mixed into somebody's own files."""
+    homes = {folder: "study.toml", **{item.run.path: "config.toml" for item in planned}}
+    for home, mark in homes.items():
+        ours = (home / mark).is_file() or (home / "manifest.csv").is_file()
+        if home.exists() and not ours and _holds_something(home):
+            raise StudyError(
+                f"{home} is not empty and holds no study. Choose another folder with --to."
+            )
+
+
+def _holds_something(home: Path) -> bool:
+    return not home.is_dir() or any(entry.name != LOCK for entry in home.iterdir())
+
+
+def _check_same(item: PlannedRun) -> None:
+    """Raise StudyError if a run of that name was asked for with other options."""
+    before, now = RunConfig.from_toml(item.run.config), item.config
+    changes = [
+        f"{section}.{name} was {value!r}, now {new!r}"
+        for section, name, value, new in _differences(before, now)
+    ]
+    if changes:
+        raise StudyError(
+            f"{item.run.path} was begun with other options: {'; '.join(changes)}. Choose another "
+            "folder with --to, or delete this run."
+        )
+
+
+def _differences(before: RunConfig, now: RunConfig) -> Iterator[tuple[str, str, object, object]]:
+    old, new = dataclasses.asdict(before), dataclasses.asdict(now)
+    for section in ("preprocessing", "model", "augmentation", "training", "transfer"):
+        for name, value in old[section].items():
+            # A rung that is added later changes every rung's share of the budget.
+            if name != "max_minutes" and value != new[section][name]:
+                yield section, name, value, new[section][name]
+    if before.seed != now.seed:
+        yield "run", "seed", before.seed, now.seed

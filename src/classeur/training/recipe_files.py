@@ -1,0 +1,141 @@
+"""Recipes as TOML: only what differs from the recipe they start from.
+
+name = "conv3-slow"
+description = "conv3 with small steps."
+from = "conv3"
+
+[training]
+learning_rate = 1e-4
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from classeur.config import ModelConfig
+from classeur.errors import ConfigError, did_you_mean
+from classeur.section import Section, override
+from classeur.training.recipes import RECIPES, Recipe, get_recipe
+
+_TABLES = ("preprocessing", "model", "training", "augmentation", "transfer")
+_WORDS = ("name", "description", "from")
+_NAME = re.compile(r"\w[\w.+-]*")
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe from a TOML file.
+
+    Raises:
+        ConfigError: if the file cannot be read, with everything that is wrong in it.
+    """
+    values = read_toml(path)
+    return recipe_of({"name": path.stem, **values}, str(path))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return what a TOML file holds. Raises ConfigError if it cannot be read."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError([f"{path} cannot be read as TOML: {reason}."]) from error
+
+
+def recipe_of(
+    values: Mapping[str, Any], where: str, find: Callable[[str], Recipe] = get_recipe
+) -> Recipe:
+    """Build a recipe from nested mappings.
+
+    Args:
+        values: `name`, `description`, `from` and the tables of options.
+        where: what the values come from, for messages.
+        find: name -> the recipe of `from`.
+
+    Raises:
+        ConfigError: with everything that is wrong.
+    """
+    problems = _stray(values)
+    if not problems:
+        name = values.get("name", "")
+        problems += _name_problems(name)
+        try:
+            start = find(values["from"]) if "from" in values else Recipe(name, "", ModelConfig())
+        except ConfigError as error:
+            problems += error.problems
+        else:
+            description = f"{start.name}, changed." if "from" in values else ""
+            tables: dict[str, Any] = {
+                table: _changed(start, table, values.get(table, {}), problems) for table in _TABLES
+            }
+    if problems:
+        raise ConfigError([f"{where}: {problem}" for problem in problems])
+    described = values.get("description", description)
+    return dataclasses.replace(start, name=name, description=described, **tables)
+
+
+def _stray(values: Mapping[str, Any]) -> list[str]:
+    problems = [
+        f'unknown option "{key}".{did_you_mean(key, (*_WORDS, *_TABLES))}'
+        for key in values
+        if key not in (*_WORDS, *_TABLES)
+    ]
+    return problems + [
+        f"{word} must be a text, received {values[word]!r}."
+        for word in _WORDS
+        if not isinstance(values.get(word, ""), str)
+    ]
+
+
+def recipe_to_toml(recipe: Recipe, start: str = "") -> str:
+    """Return a recipe as TOML.
+
+    Args:
+        recipe: what to write.
+        start: name of the recipe that the values are a change of. Empty: all values that are not
+            the defaults are written.
+    """
+    return tomli_w.dumps(recipe_to_mapping(recipe, start))
+
+
+def recipe_to_mapping(recipe: Recipe, start: str = "") -> dict[str, Any]:
+    """Return what `recipe_of` builds the recipe from; see `recipe_to_toml`."""
+    base = get_recipe(start) if start else Recipe("", "", ModelConfig())
+    values: dict[str, Any] = {"name": recipe.name, "description": recipe.description}
+    if start:
+        values["from"] = start
+    for table in _TABLES:
+        before = vars(getattr(base, table))
+        changed = {k: v for k, v in vars(getattr(recipe, table)).items() if v != before[k]}
+        if changed:
+            values[table] = changed
+    return values
+
+
+def _name_problems(name: str) -> list[str]:
+    if not _NAME.fullmatch(name):
+        return [f'name must be of letters, digits and ._+-, received "{name}".']
+    if name in RECIPES:
+        return [f'"{name}" is the name of a recipe of Classeur; choose another name.']
+    return []
+
+
+def _changed(start: Recipe, table: str, values: Any, problems: list[str]) -> Section:
+    """Return a section of the recipe with the values; add what is wrong with them."""
+    section: Section = getattr(start, table)
+    if not isinstance(values, Mapping):
+        problems.append(f"{table} must be a table, received {values!r}.")
+        return section
+    plain = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+    try:
+        changed: Section = override(section, plain)
+    except ConfigError as error:
+        problems += [f"[{table}] {problem}" for problem in error.problems]
+        return section
+    return changed
