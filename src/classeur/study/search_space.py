@@ -70,6 +70,7 @@ SEARCHABLE: Space = {
     "label_smoothing": Range(0, 0.2),
     "optimizer": Choice(("adam", "adamw", "sgd")),
     "schedule": Choice(("constant", "cosine", "one-cycle")),
+    "ema": Choice((0.0, 0.9, 0.99)),
     "class_weights": Choice((False, True)),
     "spatial_dropout": Range(0, 0.5),
     "normalization": Choice(("none", "batch")),
