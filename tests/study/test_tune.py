@@ -325,13 +325,13 @@ def test_a_folder_of_another_search_is_refused(found, photos):
         run_search(photos, "dense", to=found.folder.path, trials=5, **{**SMALL, "epochs": 3})
     with pytest.raises(StudyError, match=r"recipe was 'dense', now 'conv1'"):
         run_search(photos, "conv1", to=found.folder.path, trials=5, **SMALL)
-    with pytest.raises(StudyError, match="photos was '60 photos, sha256 .*now '30 photos, sha256"):
+    with pytest.raises(StudyError, match=r"photos was '60 photos, sha256 .*now '30 photos, sha256"):
         run_search(photos, "dense", to=found.folder.path, trials=5, limit_per_class=10, **SMALL)
 
 
 def test_a_folder_with_something_else_is_left_alone(photos, tmp_path):
     (tmp_path / "letters.txt").write_text("dear")
-    with pytest.raises(StudyError, match="is not empty and holds no search. Choose another folder"):
+    with pytest.raises(StudyError, match=r"is not empty and holds no search\. Choose another"):
         run_search(photos, "dense", to=tmp_path, trials=1, **SMALL)
     with pytest.raises(StudyError, match=r"letters\.txt is a file\. Choose a folder with --to\."):
         run_search(photos, "dense", to=tmp_path / "letters.txt", trials=1, **SMALL)

@@ -37,7 +37,7 @@ _MARKS = {"finished": ("o", 6.0), "pruned": ("x", 5.5), "failed": ("v", 5.5)}
 @plain_style()
 def accuracy_over_trials(report: SearchReport) -> Drawing:
     """Return validation accuracy of each trial in its turn, and the best so far as a line."""
-    canvas = Canvas.of(760, 300)
+    canvas = Canvas.of(640, 290)
     axes = canvas.axes(Margins(46, 44, 16, 40))
     low, high = _limits(report.trials)
     axes.set_ylim(low, high)
