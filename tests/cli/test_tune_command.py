@@ -16,7 +16,7 @@ SMALL = ("--recipe", "dense", "--size", 8, "--epochs", 1)
 def test_tune(classeur: Command, photos: Path) -> None:
     shown = classeur("tune", photos, *SMALL, "--trials", 2, "--search", "learning_rate,dropout")
     assert shown.code == 0
-    head, rule, first, second, *_ = shown.out.splitlines()
+    head, _, first, second, *_ = shown.out.splitlines()
     assert head.split() == [
         "trial", "validation", "log-loss", "epoch", "learning_rate", "dropout", "time"
     ]  # fmt: skip
@@ -26,7 +26,7 @@ def test_tune(classeur: Command, photos: Path) -> None:
         "recipe: tune/best.toml",
         "page:   tune/index.html",
         f"compare on the test split: classeur study {photos} --rungs dense,tune/best.toml "
-        "--epochs 1 --size 8",
+        "--size 8 --epochs 1",
     ]
     lines = shown.err.splitlines()
     assert [line.split(":")[0] for line in lines] == ["[1/2] trial 0", "[2/2] trial 1"]

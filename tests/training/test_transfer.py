@@ -19,7 +19,7 @@ from classeur.run_folder import RunFolder
 from classeur.section import override
 from classeur.training import loop
 from classeur.training.checkpoint import Progress
-from classeur.training.history import read_history
+from classeur.training.history import AfterEpoch, read_history
 from classeur.training.inputs import TrainingData
 from classeur.training.seeding import seed_all
 from classeur.training.transfer import Transfer, _rates, fit_transfer
@@ -65,7 +65,9 @@ def config() -> RunConfig:
 
 @pytest.fixture
 def train(data: TrainingData, weights: Path) -> Callable[..., tuple[Classifier, Progress]]:
-    def fit_one(config: RunConfig, folder: Path) -> tuple[Classifier, Progress]:
+    def fit_one(
+        config: RunConfig, folder: Path, **hooks: AfterEpoch
+    ) -> tuple[Classifier, Progress]:
         folder.mkdir(exist_ok=True)
         seed_all(config.seed, "weights")
         preprocessing = Preprocessing(Geometry(SIZE), (0.5,) * 3, (0.2,) * 3)
@@ -74,7 +76,7 @@ def train(data: TrainingData, weights: Path) -> Callable[..., tuple[Classifier, 
             classifier, find_weights(NAME, str(weights)), data, StandInStore(),
             torch.device("cpu"), "float32",
         )  # fmt: skip
-        return classifier, fit_transfer(transfer, config, RunFolder(folder))
+        return classifier, fit_transfer(transfer, config, RunFolder(folder), **hooks)
 
     return fit_one
 
@@ -97,6 +99,15 @@ def test_frozen_means_frozen(config, train, tmp_path, weights):
     assert read_history(tmp_path / "run" / "history.csv")[-1].val_accuracy == 1.0
     saved = state(tmp_path / "run")
     assert all(torch.equal(v, saved[n]) for n, v in classifier.network.state_dict().items())
+
+
+@pytest.mark.parametrize("method", ["frozen", "fine-tune"])
+def test_the_epochs_of_the_last_stage_are_heard_of(config, train, tmp_path, method):
+    heard = []
+    config = override(config, {"method": method, "epochs": 3})
+    _, progress = train(config, tmp_path / "run", after_epoch=heard.append)
+    assert heard == progress.history
+    assert len(heard) == 3
 
 
 def test_what_was_learned_on_features_holds_for_pixels(config, train, data, tmp_path):
