@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from classeur.api import inspect, predict, prepare
     from classeur.config import RunConfig
+    from classeur.data.fetch import fetch
     from classeur.data.inspect import Inspection
     from classeur.data.store import Store
     from classeur.errors import ClasseurError
@@ -55,6 +56,7 @@ _HOMES = {
     "create_model": "classeur.models.registry",
     "demo": "classeur.study.demo",
     "evaluate": "classeur.study.score",
+    "fetch": "classeur.data.fetch",
     "get_recipe": "classeur.training.recipes",
     "inspect": "classeur.api",
     "list_backbones": "classeur.models.weights",
@@ -84,6 +86,7 @@ __all__ = [
     "create_model",
     "demo",
     "evaluate",
+    "fetch",
     "get_recipe",
     "inspect",
     "list_backbones",

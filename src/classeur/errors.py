@@ -5,6 +5,7 @@
     ├── DataError               the photos, their layout or their labels
     │   ├── UnreadablePhotoError    one file that does not decode, with the reason
     │   ├── SplitError              too few photos for the split that was asked for
+    │   ├── FetchError              a public data set that cannot be had, or is another
     │   └── StoreError              prepared pixels that cannot be written or trusted
     ├── ModelError              an unknown network, or one that the photos do not fit
     │   └── WeightsError        pre-trained weights that are not at hand, or of another network
@@ -47,6 +48,10 @@ class UnreadablePhotoError(DataError):
 
 class SplitError(DataError):
     """The photos cannot be split as asked."""
+
+
+class FetchError(DataError):
+    """A public data set cannot be had, or is not what it should be."""
 
 
 class StoreError(DataError):

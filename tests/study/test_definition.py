@@ -99,7 +99,7 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
         'recipe 2: [training] unknown option "epoch". Did you mean "epochs"?',
         'unknown recipe "conv33". Did you mean "conv3"?',
         "rungs names conv3 twice.",
-        'question 1: unknown rung "dense". Expected one of: conv3, conv3.',
+        'question 1: unknown rung "dense". Expected one of: conv3, conv3, a, recipe 2.',
         "question 2 needs the text ask.",
         "question 2 needs the text before.",
         'question 2: unknown option "aks". Did you mean "ask"?',

@@ -12,6 +12,7 @@ import sys
 import time
 import tomllib
 import warnings
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -53,13 +54,13 @@ def results(folder: Path) -> list[dict[str, str]]:
 def rigged(accuracy, monkeypatch, epochs=4):
     """Train nothing: `accuracy(trial, epoch)` says how an epoch went, or raises."""
 
-    def train(run, store, after_epoch):
+    def train(run, store, learner):
         rows = read_history(run.history)
         for epoch in range(len(rows) + 1, epochs + 1):
             score = accuracy(int(run.path.name), epoch)
             rows.append(EpochRow(epoch, 1.0, 0.5, 1.0, score, 0.1, 0.01))
             write_history(run.history, rows)
-            after_epoch(rows[-1])
+            learner.keywords["after_epoch"](rows[-1])
 
     monkeypatch.setattr(tune, "train_run", train)
     return {**SMALL, "epochs": epochs}
@@ -146,14 +147,14 @@ def test_an_interrupted_search_goes_on_to_the_same_trials(found, photos, tmp_pat
     folder = tmp_path / "interrupted"
     epochs: list[int] = []
 
-    def interrupted(run, store, after_epoch):
+    def interrupted(run, store, learner):
         def then(row):
-            after_epoch(row)
+            learner.keywords["after_epoch"](row)
             epochs.append(row.epoch)
             if run.path.name == "0002":
                 raise KeyboardInterrupt
 
-        return train_run(run, store, then)
+        return train_run(run, store, partial(learner, after_epoch=then))
 
     monkeypatch.setattr(tune, "train_run", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -208,7 +209,7 @@ def test_a_trial_below_the_median_is_ended_early(photos, tmp_path, monkeypatch, 
 
 
 def test_of_equals_the_lower_loss_is_best(photos, tmp_path, monkeypatch):
-    def train(run, store, after_epoch):
+    def train(run, store, learner):
         loss = 2.0 - int(run.path.name) % 2
         write_history(run.history, [EpochRow(1, 1.0, 0.5, loss, 0.8, 0.1, 0.01)])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,9 @@ from classeur.run_folder import RunFolder
 from classeur.section import override
 from classeur.training import loop
 from classeur.training.checkpoint import Progress
-from classeur.training.history import AfterEpoch, read_history
+from classeur.training.history import read_history
 from classeur.training.inputs import TrainingData
+from classeur.training.loop import Learner
 from classeur.training.seeding import seed_all
 from classeur.training.transfer import Transfer, _rates, fit_transfer
 
@@ -66,7 +68,7 @@ def config() -> RunConfig:
 @pytest.fixture
 def train(data: TrainingData, weights: Path) -> Callable[..., tuple[Classifier, Progress]]:
     def fit_one(
-        config: RunConfig, folder: Path, **hooks: AfterEpoch
+        config: RunConfig, folder: Path, learner: Learner = loop.learn
     ) -> tuple[Classifier, Progress]:
         folder.mkdir(exist_ok=True)
         seed_all(config.seed, "weights")
@@ -76,7 +78,7 @@ def train(data: TrainingData, weights: Path) -> Callable[..., tuple[Classifier, 
             classifier, find_weights(NAME, str(weights)), data, StandInStore(),
             torch.device("cpu"), "float32",
         )  # fmt: skip
-        return classifier, fit_transfer(transfer, config, RunFolder(folder), **hooks)
+        return classifier, fit_transfer(transfer, config, RunFolder(folder), learner)
 
     return fit_one
 
@@ -105,7 +107,7 @@ def test_frozen_means_frozen(config, train, tmp_path, weights):
 def test_the_epochs_of_the_last_stage_are_heard_of(config, train, tmp_path, method):
     heard = []
     config = override(config, {"method": method, "epochs": 3})
-    _, progress = train(config, tmp_path / "run", after_epoch=heard.append)
+    _, progress = train(config, tmp_path / "run", partial(loop.learn, after_epoch=heard.append))
     assert heard == progress.history
     assert len(heard) == 3
 

@@ -27,6 +27,7 @@ _COMMANDS = {
     "recipes": "List the recipes that train and study know.",
     "models": "List the pre-trained networks: parameters, size, whether weights are at hand.",
     "demo": "A study on handwritten digits, in two minutes.",
+    "fetch": "Bring a public data set: Fashion-MNIST, Stanford Dogs, cats and dogs.",
 }
 
 

@@ -24,6 +24,7 @@ from classeur.report.study_report import StudyReport
 from classeur.report.svg import Drawing, showable
 from classeur.report.words import GAP, interval, most_confused, percent, signed
 from classeur.run_folder import write_text
+from classeur.training.find_lr import RangeTest
 
 MOST_CELLS_AS_TABLE = 20
 """Classes up to which the confusion matrix is a table of numbers."""
@@ -121,6 +122,14 @@ def render_search(report: SearchReport, path: Path) -> None:
         "importance": importances(report.importance),
     }
     write_text(path, _page("search.html.j2", values))
+
+
+def render_range_test(
+    found: RangeTest, recipe: str, rate: float, drawing: Drawing, path: Path
+) -> None:
+    """Write a learning-rate range test as one HTML page."""
+    values = {"found": found, "recipe": recipe, "rate": rate, "drawing": drawing}
+    write_text(path, _page("range_test.html.j2", values))
 
 
 def _page(template: str, values: Mapping[str, Any]) -> str:

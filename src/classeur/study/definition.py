@@ -25,14 +25,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import tomli_w
 
 from classeur.config import RunConfig
 from classeur.errors import ConfigError, did_you_mean, unknown
 from classeur.report.questions import Question
-from classeur.section import Section, override
+from classeur.section import Section, build, override
+from classeur.study.arrays import Arrays
 from classeur.training.recipe_files import read_toml, recipe_of, recipe_to_mapping
 from classeur.training.recipes import Recipe, get_recipe
 
@@ -55,6 +56,8 @@ class Definition:
     """The result to reach or pass, and whose it is."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options for all rungs, by their bare names."""
+    arrays: Arrays = field(default_factory=Arrays)
+    """The photos as plain arrays, beside the binder."""
 
     def with_rungs(self, rungs: Sequence[str | Recipe]) -> Definition:
         """Return the study with other rungs: its own by name, and any other recipe.
@@ -78,6 +81,7 @@ class Definition:
         values: dict[str, Any] = {key: getattr(self, key) for key in _TEXTS if getattr(self, key)}
         values["rungs"] = [recipe.name for recipe in self.rungs]
         values |= _tables(self.options)
+        values["arrays"] = {k: v for k, v in vars(self.arrays).items() if v}
         values["recipes"] = [recipe_to_mapping(recipe) for recipe in own]
         values["questions"] = [
             vars(question)
@@ -117,7 +121,7 @@ def read_definition(study: str | Path) -> Definition:
 
 
 def _built(values: Mapping[str, Any], folder: Path, problems: list[str]) -> Definition:
-    known = (*_TEXTS, *_LISTS, *_TABLES)
+    known = (*_TEXTS, *_LISTS, *_TABLES, "arrays")
     problems += [
         f'unknown option "{key}".{did_you_mean(key, known)}' for key in values if key not in known
     ]
@@ -126,15 +130,19 @@ def _built(values: Mapping[str, Any], folder: Path, problems: list[str]) -> Defi
         for key in _TEXTS
         if not isinstance(values.get(key, ""), str)
     ]
-    own = _own_recipes(_list_of(values, "recipes", dict, problems), problems)
-    names = _list_of(values, "rungs", str, problems) or list(own)
+    listed = _list_of(values, "recipes", dict, problems)
+    broken: list[str] = []
+    own = _own_recipes(listed, problems, broken)
+    names = _list_of(values, "rungs", str, problems) or [*own, *broken]
     placed = [str(folder / name) if name.endswith(".toml") else name for name in names]
-    rungs = tuple(_found(placed, own, problems))
+    # what is wrong with a recipe has been said: its name is no second mistake
+    rungs = tuple(_found([name for name in placed if name not in broken], own, problems))
     if not names:
         problems.append("rungs must name at least one recipe.")
-    problems += _twice([recipe.name for recipe in rungs])
+    found = [recipe.name for recipe in rungs]
+    problems += _twice(found)
     asked = _list_of(values, "questions", dict, problems)
-    questions = _questions(asked, [recipe.name for recipe in rungs], problems)
+    questions = _questions(asked, [*found, *broken], problems)
     return Definition(
         values.get("title", ""),
         rungs,
@@ -142,21 +150,24 @@ def _built(values: Mapping[str, Any], folder: Path, problems: list[str]) -> Defi
         values.get("about", ""),
         values.get("published", ""),
         _options(values, problems),
+        _arrays(values.get("arrays", {}), problems),
     )
 
 
-def _own_recipes(listed: list[Any], problems: list[str]) -> dict[str, Recipe]:
+def _own_recipes(listed: list[Any], problems: list[str], broken: list[str]) -> dict[str, Recipe]:
+    """Return the recipes by name; add what is wrong, and the names of those that are."""
     own: dict[str, Recipe] = {}
 
     def find(name: str) -> Recipe:
         return own[name] if name in own else get_recipe(name)
 
     for number, values in enumerate(listed, 1):
+        name = str(values.get("name", f"recipe {number}"))
         try:
-            recipe = recipe_of(values, str(values.get("name", f"recipe {number}")), find)
-            own[recipe.name] = recipe
+            own[name] = recipe_of(values, name, find)
         except ConfigError as error:
             problems += error.problems
+            broken.append(name)
     return own
 
 
@@ -207,6 +218,17 @@ def _options(values: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
             problems += [f"[{table}] {problem}" for problem in error.problems]
         options |= plain
     return options
+
+
+def _arrays(values: Any, problems: list[str]) -> Arrays:
+    if not isinstance(values, Mapping):
+        problems.append(f"arrays must be a table, received {values!r}.")
+        return Arrays()
+    try:
+        return cast("Arrays", build(Arrays, values))
+    except ConfigError as error:
+        problems += [f"[arrays] {problem}" for problem in error.problems]
+        return Arrays()
 
 
 def _tables(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from classeur.report.binder import build_study_report, write_study_report
 from classeur.report.study_report import StudyReport
 from classeur.report.units import quantity
 from classeur.run_folder import RunFolder, locked, read_json
+from classeur.study.arrays import save_arrays
 from classeur.study.definition import Definition, read_definition
 from classeur.study.folder import begin_study, make_folder
 from classeur.study.material import Material, gather
@@ -107,6 +108,8 @@ def run_study(
     make_folder(folder, planned)
     with locked(folder):
         begin_study(folder, material, planned, asked)
+        if asked.arrays.name:
+            save_arrays(asked.arrays, material.store, material.manifest, folder)
         failed = _run_all(planned)
         report = _report(folder, asked, planned, failed, skipped, _settings(planned, seeds, budget))
         write_study_report(report, folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ from classeur.data.store import Store, cached_store
 from classeur.errors import ConfigError, RunFolderError
 from classeur.models.registry import is_pretrained, unsupported_options
 from classeur.models.weights import find_weights
+from classeur.report.range_test import write_range_test
 from classeur.run_folder import RunFolder
 from classeur.section import override
 from classeur.study.material import Material, gather, geometry_of
 from classeur.study.rung import run_rung
+from classeur.training.find_lr import RangeTest
+from classeur.training.find_lr import find_learning_rate as run_range_test
 from classeur.training.recipes import Recipe, get_recipe
 from classeur.training.session import begin_run
 
@@ -173,6 +177,27 @@ def train_config(config: RunConfig, *, to: Path | str | None = None) -> RunFolde
     begin_run(run, config, material.manifest)
     run_rung(run, material.store, Path(material.root))
     return run
+
+
+def find_learning_rate(config: RunConfig, *, to: Path | str) -> RangeTest:
+    """Try learning rates from low to high on what a config trains, and write the page.
+
+    Args:
+        config: complete, as for `train_config`.
+        to: the folder for index.html, learning_rates.svg and learning_rates.csv.
+
+    Raises:
+        DataError: if the photos cannot be found, read or split.
+        TrainingError: if nothing is trained, or no learning rate lowers the loss.
+    """
+    material = gather(config.data, config.preprocessing)
+    config = settled(config, material)
+    with tempfile.TemporaryDirectory(prefix="classeur-") as scratch:
+        run = RunFolder(Path(scratch))
+        begin_run(run, config, material.manifest)
+        found = run_range_test(run, material.store)
+    write_range_test(found, config.recipe, config.training.learning_rate, Path(to))
+    return found
 
 
 def resume(path: Path | str) -> RunFolder:

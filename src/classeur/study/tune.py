@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from classeur.study.search_plan import SearchPlan, SearchWork, asked_of, plan_se
 from classeur.study.search_results import why_none, write_page, write_results
 from classeur.study.train import settled
 from classeur.training.history import EpochRow, best_row, read_history
+from classeur.training.loop import learn
 from classeur.training.session import begin_run, pretrained_weights, train_run
 
 if TYPE_CHECKING:
@@ -176,7 +178,7 @@ def _train(work: SearchWork, trial: Trial) -> None:
     try:
         if not run.is_trained:
             with _quietly():
-                train_run(run, work.material.store, after_epoch)
+                train_run(run, work.material.store, partial(learn, after_epoch=after_epoch))
     except TrialPruned:
         pruned = True
     except TrainingError as error:

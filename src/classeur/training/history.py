@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -28,10 +28,6 @@ class EpochRow:
     """Of the last step."""
     seconds: float
     """Of the epoch, validation included."""
-
-
-AfterEpoch = Callable[[EpochRow], None]
-"""Called when an epoch is written down. What it raises ends the run, which can then be resumed."""
 
 
 def best_row(history: Sequence[EpochRow]) -> EpochRow:

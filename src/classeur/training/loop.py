@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from classeur.models.device import autocast
 from classeur.run_folder import RunFolder
 from classeur.training.averaging import Average
 from classeur.training.checkpoint import Progress, load_state, save_state
-from classeur.training.history import AfterEpoch, EpochRow, best_row, write_history
+from classeur.training.history import EpochRow, best_row, write_history
 from classeur.training.inputs import Inputs, Pixels, TrainingData
 from classeur.training.memory import peak_memory
 from classeur.training.optimization import (
@@ -80,15 +80,31 @@ class Trainer:
         """Inside, the network has the weights that are validated and kept."""
         return self.average.applied() if self.average else nullcontext()
 
+    def set_learning_rate(self, rate: float) -> None:
+        """Give every group of parameters its share of a learning rate."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["share"]
+
     @property
     def is_late(self) -> bool:
         """Whether the time budget is spent."""
         return time.monotonic() >= self.deadline
 
 
+class Learner(Protocol):
+    """What trains a network: `learn`, or one that does something else with the same things."""
+
+    def __call__(
+        self, network: nn.Module, inputs: Inputs, config: RunConfig, run: RunFolder, *,
+        device: torch.device, number_format: str, keep: Callable[[], None],
+        begin_epoch: Callable[[int], None] = ..., rates: Mapping[str, float] | None = ...,
+    ) -> Progress:  # fmt: skip
+        """Train, call `keep` when the weights are the best so far, say how it went."""
+
+
 def fit(
     classifier: Classifier, data: TrainingData, config: RunConfig, run: RunFolder, *,
-    device: torch.device, number_format: str, after_epoch: AfterEpoch = lambda _: None,
+    device: torch.device, number_format: str, learner: Learner | None = None,
 ) -> Progress:  # fmt: skip
     """Train until the epochs, the patience or the time are spent; keep the best weights.
 
@@ -102,7 +118,7 @@ def fit(
     classifier.network.to(device)
     if isinstance(classifier.network, Majority):
         return _fit_majority(classifier.network, classifier, data, run)
-    progress = learn(
+    progress = (learner or learn)(
         classifier.network,
         Pixels(data, classifier.preprocessing, config.augmentation),
         config,
@@ -110,7 +126,6 @@ def fit(
         device=device,
         number_format=number_format,
         keep=lambda: classifier.save_weights(run),
-        after_epoch=after_epoch,
     )
     classifier.load_weights(run.weights)
     return progress
@@ -120,7 +135,7 @@ def learn(
     network: nn.Module, inputs: Inputs, config: RunConfig, run: RunFolder, *,
     device: torch.device, number_format: str, keep: Callable[[], None],
     begin_epoch: Callable[[int], None] = lambda _: None,
-    after_epoch: AfterEpoch = lambda _: None,
+    after_epoch: Callable[[EpochRow], None] = lambda _: None,
     rates: Mapping[str, float] | None = None,
 ) -> Progress:  # fmt: skip
     """Train a network until the epochs, the patience or the time are spent.
@@ -137,29 +152,20 @@ def learn(
         number_format: `bfloat16` or `float32`.
         keep: called when the weights are the best so far.
         begin_epoch: called with the number of an epoch before it begins.
-        after_epoch: called when an epoch is written down.
+        after_epoch: called when an epoch is written down. What it raises ends training, which can
+            then be resumed.
         rates: parameter -> its learning rate as a fraction of the schedule's; None: all of it.
 
     Raises:
         DivergedError: if the loss becomes NaN or infinite.
         TrainingError: if memory runs out.
     """
-    optimizer = make_optimizer(network, config.training, rates)
-    average = Average(network, config.training.ema) if config.training.ema else None
-    progress = load_state(run, network, optimizer, average)
-    trainer = Trainer(
-        network,
-        inputs,
-        int(inputs.data.labels.max()) + 1,
-        config,
-        device,
-        number_format,
-        optimizer,
-        _class_weights(config, inputs.data, device),
-        keep,
-        average,
-        begin_epoch,
-    )
+    trainer = make_trainer(
+        network, inputs, config,
+        device=device, number_format=number_format, keep=keep, rates=rates,
+    )  # fmt: skip
+    trainer.begin_epoch = begin_epoch
+    progress = load_state(run, network, trainer.optimizer, trainer.average)
     if config.training.max_minutes:
         left = 60 * config.training.max_minutes - progress.seconds
         trainer.deadline = time.monotonic() + left
@@ -171,6 +177,26 @@ def learn(
     return progress
 
 
+def make_trainer(
+    network: nn.Module, inputs: Inputs, config: RunConfig, *,
+    device: torch.device, number_format: str, keep: Callable[[], None],
+    rates: Mapping[str, float] | None = None,
+) -> Trainer:  # fmt: skip
+    """Return all that a step needs; takes what `learn` does."""
+    return Trainer(
+        network,
+        inputs,
+        int(inputs.data.labels.max()) + 1,
+        config,
+        device,
+        number_format,
+        make_optimizer(network, config.training, rates),
+        _class_weights(config, inputs.data, device),
+        keep,
+        Average(network, config.training.ema) if config.training.ema else None,
+    )
+
+
 def run_epoch(trainer: Trainer, epoch: int, bar: tqdm[Any]) -> EpochRow:
     """Train on every photo once, in the epoch's order, then measure on the validation split."""
     started = time.monotonic()
@@ -180,8 +206,9 @@ def run_epoch(trainer: Trainer, epoch: int, bar: tqdm[Any]) -> EpochRow:
     loss_sum = torch.zeros((), device=trainer.device)
     correct = torch.zeros((), device=trainer.device)
     seen, rate = 0, 0.0
-    for step, (batch, labels) in enumerate(_batches(trainer, epoch)):
-        rate = _set_learning_rate(trainer, (epoch - 1) * trainer.steps_per_epoch + step)
+    for step, (batch, labels) in enumerate(batches(trainer, epoch)):
+        rate = _rate_at(trainer, (epoch - 1) * trainer.steps_per_epoch + step)
+        trainer.set_learning_rate(rate)
         loss, hits = train_step(trainer, batch, labels, generator)
         loss_sum += loss * len(labels)
         correct += hits
@@ -292,7 +319,7 @@ def _reason_to_stop(trainer: Trainer, progress: Progress) -> str:
     return ""
 
 
-def _batches(trainer: Trainer, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def batches(trainer: Trainer, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield (rows, labels) on the device; the next ones are read while a step computes."""
     data, size = trainer.inputs.data, trainer.config.training.batch_size
     order = epoch_order(data.train, trainer.config.seed, epoch)
@@ -306,14 +333,12 @@ def _batches(trainer: Trainer, epoch: int) -> Iterator[tuple[torch.Tensor, torch
         yield to_device(batch, trainer.device), to_device(labels, trainer.device)
 
 
-def _set_learning_rate(trainer: Trainer, step: int) -> float:
+def _rate_at(trainer: Trainer, step: int) -> float:
     training = trainer.config.training
     progress = step / (training.epochs * trainer.steps_per_epoch)
     rate = learning_rate_at(training, max(progress, trainer.time_spent))
     if training.schedule != "one-cycle":
         rate *= min(1.0, (step + 1) / max(1, training.warmup_epochs * trainer.steps_per_epoch))
-    for group in trainer.optimizer.param_groups:
-        group["lr"] = rate * group["share"]
     return rate
 
 

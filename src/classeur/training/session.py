@@ -16,9 +16,8 @@ from classeur.models.weights import Weights, find_weights
 from classeur.run_folder import RunFolder, write_json, write_text
 from classeur.training.checkpoint import Progress, finish
 from classeur.training.environment import describe_environment
-from classeur.training.history import AfterEpoch
 from classeur.training.inputs import TrainingData
-from classeur.training.loop import fit
+from classeur.training.loop import Learner, fit, learn
 from classeur.training.seeding import be_deterministic, seed_all
 from classeur.training.transfer import Transfer, fit_transfer
 
@@ -39,14 +38,13 @@ def begin_run(run: RunFolder, config: RunConfig, manifest: Manifest) -> None:
         raise RunFolderError(f"cannot write the run at {run.path}: {error.strerror}.") from error
 
 
-def train_run(run: RunFolder, store: Store, after_epoch: AfterEpoch = lambda _: None) -> Progress:
+def train_run(run: RunFolder, store: Store, learner: Learner = learn) -> Progress:
     """Train a run that `begin_run` has begun, or go on where it stopped.
 
     Args:
         run: the run.
         store: its prepared photos.
-        after_epoch: called when an epoch is written down. What it raises ends the run, which can
-            then be resumed.
+        learner: what trains the network, or its head.
 
     Raises:
         TrainingError: if the photos are not those of the run, or the loss diverges.
@@ -74,11 +72,11 @@ def train_run(run: RunFolder, store: Store, after_epoch: AfterEpoch = lambda _: 
     write_json(run.environment, describe_environment(config.seed, device, number_format))
     if learns_from:
         transfer = Transfer(classifier, learns_from, data, store, device, number_format)
-        progress = fit_transfer(transfer, config, run, after_epoch)
+        progress = fit_transfer(transfer, config, run, learner)
     else:
         progress = fit(
             classifier, data, config, run,
-            device=device, number_format=number_format, after_epoch=after_epoch,
+            device=device, number_format=number_format, learner=learner,
         )  # fmt: skip
     finish(run, progress)
     return progress

@@ -23,9 +23,8 @@ from classeur.models.weights import Weights
 from classeur.run_folder import RunFolder, read_json, replacing
 from classeur.training.checkpoint import Progress, finish
 from classeur.training.features import backbone_of, compute_features
-from classeur.training.history import AfterEpoch
 from classeur.training.inputs import Pixels, TrainingData
-from classeur.training.loop import learn
+from classeur.training.loop import Learner, learn
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +45,11 @@ class Transfer:
 
 
 def fit_transfer(
-    transfer: Transfer, config: RunConfig, run: RunFolder, after_epoch: AfterEpoch = lambda _: None
+    transfer: Transfer, config: RunConfig, run: RunFolder, learner: Learner = learn
 ) -> Progress:
     """Train as `config.transfer.method` says; keep the best weights, as `loop.fit` does.
 
-    `after_epoch` hears of the epochs of the last stage: with `fine-tune`, not of the head alone.
+    `learner` is for the last stage: a head that learns before the backbone does just learns.
 
     Raises:
         WeightsError: if the pre-trained weights cannot be had or do not fit.
@@ -61,7 +60,7 @@ def fit_transfer(
     file = load_backbone(network, transfer.weights)
     network.to(transfer.device)
     if config.transfer.method == "frozen":
-        progress = _fit_head(transfer, config, run, file, after_epoch)
+        progress = _fit_head(transfer, config, run, file, learner)
         transfer.classifier.save_weights(run)
         return progress
     seconds = 0.0
@@ -73,7 +72,7 @@ def fit_transfer(
             finish(stage, _fit_head(transfer, _head_config(config), stage, file))
         _load_head(network, stage)
         seconds = read_json(stage.training)["seconds"]
-    progress = _fine_tune(transfer, network, config, run, after_epoch)
+    progress = _fine_tune(transfer, network, config, run, learner)
     progress.seconds += seconds
     return progress
 
@@ -93,9 +92,8 @@ def _head_config(config: RunConfig) -> RunConfig:
 
 
 def _fit_head(
-    transfer: Transfer, config: RunConfig, run: RunFolder, file: Path,
-    after_epoch: AfterEpoch = lambda _: None,
-) -> Progress:  # fmt: skip
+    transfer: Transfer, config: RunConfig, run: RunFolder, file: Path, learner: Learner = learn
+) -> Progress:
     """Train the head on features; afterwards the classifier has the best one."""
     features = compute_features(
         transfer.classifier,
@@ -116,10 +114,9 @@ def _fit_head(
         with replacing(_head_file(run)) as temporary:
             save_file(state, temporary)
 
-    progress = learn(
+    progress = learner(
         network.head, features, config, run,
         device=transfer.device, number_format=transfer.number_format, keep=keep,
-        after_epoch=after_epoch,
     )  # fmt: skip
     _load_head(network, run)
     progress.seconds += features.seconds
@@ -140,9 +137,8 @@ def _load_head(network: Pretrained, run: RunFolder) -> None:
 
 
 def _fine_tune(
-    transfer: Transfer, network: Pretrained, config: RunConfig, run: RunFolder,
-    after_epoch: AfterEpoch,
-) -> Progress:  # fmt: skip
+    transfer: Transfer, network: Pretrained, config: RunConfig, run: RunFolder, learner: Learner
+) -> Progress:
     """Train head and backbone together on pixels."""
     how = config.transfer
     network.keep_norms = how.keep_norms
@@ -152,7 +148,7 @@ def _fine_tune(
             network.unfreeze(epoch)
 
     network.unfreeze(None if how.unfreeze in ("all", "blocks") else int(how.unfreeze))
-    progress = learn(
+    progress = learner(
         network,
         Pixels(transfer.data, transfer.classifier.preprocessing, config.augmentation),
         config,
@@ -161,7 +157,6 @@ def _fine_tune(
         number_format=transfer.number_format,
         keep=lambda: transfer.classifier.save_weights(run),
         begin_epoch=begin_epoch,
-        after_epoch=after_epoch,
         rates=_rates(network, how.layer_decay),
     )
     transfer.classifier.load_weights(run.weights)
