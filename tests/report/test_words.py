@@ -13,6 +13,7 @@ from classeur.report.words import (
     conclude,
     describe_fit,
     describe_split,
+    describe_tuning,
     interval,
     most_confused,
     overfits,
@@ -198,3 +199,13 @@ def test_a_choice_that_has_learned_nothing_is_not_praised(metrics_from: MakeMetr
         "That cannot be told from always answering the most frequent class: nothing was learned "
         "that these photos show."
     )
+
+
+def test_what_fine_tuning_added_is_said():
+    head = [EpochRow(1, 1, 0.5, 1, 0.8, 1e-3, 1), EpochRow(2, 1, 0.5, 2, 0.7, 1e-3, 1)]
+    tuned = [EpochRow(1, 1, 0.5, 1, 0.9, 1e-3, 1)]
+    assert describe_tuning(head, tuned) == [
+        "The head alone, on the frozen backbone, got 80.0 % of the validation photos right; with "
+        "the backbone learning too it is 90.0 %."
+    ]
+    assert describe_tuning([], tuned) == []

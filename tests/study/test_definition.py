@@ -140,3 +140,22 @@ def test_the_questions_of_a_value_are_kept():
     study = read_definition("standard")
     asked = dataclasses.replace(study, questions=study.questions[:1])
     assert asked.with_rungs(["dense", "conv3"]).questions == study.questions[:1]
+
+
+def test_a_fine_tuned_rung_is_compared_with_its_frozen_twin():
+    study = read_definition("standard").with_rungs(["dense", "resnet18-fine-tuned"])
+    compared = study.compared_with_frozen()
+    assert [rung.name for rung in compared.rungs] == [
+        "dense", "resnet18-frozen", "resnet18-fine-tuned",
+    ]  # fmt: skip
+    twin = compared.rungs[1]
+    assert (twin.transfer.method, twin.model) == ("frozen", compared.rungs[2].model)
+    assert plan("photos", compared.rungs, 1, 0, {})
+    asked = Question("What does fine-tuning bring?", "resnet18-frozen", "resnet18-fine-tuned")
+    assert compared.questions[-1] == asked
+    assert compared.compared_with_frozen() == compared
+
+
+def test_a_study_without_fine_tuning_has_nothing_to_compare():
+    with pytest.raises(ConfigError, match="compare_frozen needs a rung that is fine-tuned"):
+        read_definition("standard").compared_with_frozen()

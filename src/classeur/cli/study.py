@@ -36,6 +36,11 @@ from classeur.exit_codes import FAILED, INTERRUPTED
     metavar="MINUTES",
     help="Of training for the whole study, shared out evenly.",
 )
+@click.option(
+    "--compare-frozen",
+    is_flag=True,
+    help="Also train the head alone of each rung that is fine-tuned: what did tuning bring?",
+)
 @click.option("--seed", type=int, metavar="N", help="The first seed. [default: 0]")
 @config_options(ALL)
 def command(
@@ -44,6 +49,7 @@ def command(
     to: Path,
     seeds: int,
     budget: float,
+    compare_frozen: bool,
     **options: Any,
 ) -> None:
     """Compare several recipes on the same split, and write the binder.
@@ -62,8 +68,9 @@ def command(
     definition = what[0] if len(what) == 2 else "standard"
     try:
         study = run_study(
-            what[-1], rungs, definition=definition, to=to, seeds=seeds, budget=budget, **options
-        )
+            what[-1], rungs, definition=definition, to=to, seeds=seeds, budget=budget,
+            compare_frozen=compare_frozen, **options,
+        )  # fmt: skip
     except KeyboardInterrupt:
         click.echo("interrupted; the same command goes on where it stopped", err=True)
         raise SystemExit(INTERRUPTED) from None

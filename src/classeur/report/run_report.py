@@ -15,9 +15,10 @@ from classeur.evaluation.predictions import Predictions, read_predictions
 from classeur.models.classifier import Classifier
 from classeur.models.summary import Layer, summarize
 from classeur.report.photos import Album, PhotoCard
-from classeur.report.words import describe_fit, describe_split
+from classeur.report.words import describe_fit, describe_split, describe_tuning
 from classeur.run_folder import RunFolder, printable, read_json, read_json_lines
 from classeur.training.history import EpochRow, read_history
+from classeur.training.transfer import head_stage
 
 EXAMPLES = 20
 """Test photos shown with their predictions."""
@@ -78,6 +79,7 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
         test_openings=read_json_lines(run.test_openings),
         sentences=[
             *describe_fit(history, metrics),
+            *describe_tuning(read_history(head_stage(run).history), history),
             *describe_split(metrics.splits["test"], metrics.class_names),
         ],
         examples=[album.card(test, row) for row in _spread(test, EXAMPLES)],

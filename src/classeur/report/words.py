@@ -72,6 +72,17 @@ def describe_fit(history: Sequence[EpochRow], metrics: RunMetrics) -> list[str]:
     return sentences
 
 
+def describe_tuning(head: Sequence[EpochRow], history: Sequence[EpochRow]) -> list[str]:
+    """Say what the backbone's learning added to that of the head; nothing if there was no such."""
+    if not head or not history:
+        return []
+    before, after = best_row(head).val_accuracy, best_row(history).val_accuracy
+    return [
+        f"The head alone, on the frozen backbone, got {percent(before)} of the validation photos "
+        f"right; with the backbone learning too it is {percent(after)}."
+    ]
+
+
 def describe_split(metrics: Metrics, class_names: Sequence[str]) -> list[str]:
     """Say which classes are confused most often."""
     confused = most_confused(metrics, class_names)

@@ -35,7 +35,7 @@ from classeur.report.questions import Question
 from classeur.section import Section, build, override
 from classeur.study.arrays import Arrays
 from classeur.training.recipe_files import read_toml, recipe_of, recipe_to_mapping
-from classeur.training.recipes import Recipe, get_recipe
+from classeur.training.recipes import Recipe, frozen_twin, get_recipe
 
 _TEXTS = ("title", "about", "published")
 _LISTS = ("rungs", "recipes", "questions")
@@ -74,6 +74,29 @@ class Definition:
         if problems:
             raise ConfigError(problems)
         return dataclasses.replace(self, rungs=found)
+
+    def compared_with_frozen(self) -> Definition:
+        """Return the study with a frozen twin before each rung that is fine-tuned, and a question.
+
+        Raises:
+            ConfigError: if none is.
+        """
+        tuned = [rung for rung in self.rungs if rung.transfer.method == "fine-tune"]
+        if not tuned:
+            raise ConfigError(["compare_frozen needs a rung that is fine-tuned."])
+        there = {rung.name: rung for rung in self.rungs}
+        rungs: list[Recipe] = []
+        questions = list(self.questions)
+        for rung in self.rungs:
+            if rung in tuned:
+                twin = frozen_twin(rung)
+                if twin.name not in there:
+                    rungs.append(twin)
+                asked = Question("What does fine-tuning bring?", twin.name, rung.name)
+                if (asked.before, asked.after) not in [(q.before, q.after) for q in questions]:
+                    questions.append(asked)
+            rungs.append(rung)
+        return dataclasses.replace(self, rungs=tuple(rungs), questions=tuple(questions))
 
     def to_toml(self) -> str:
         """Return the study as TOML: `read_definition` builds the same from it."""

@@ -60,6 +60,7 @@ def run_study(
     to: Path | str = "binder",
     seeds: int = 1,
     budget: float = 0.0,
+    compare_frozen: bool = False,
     **options: Any,
 ) -> Study:
     """Train several recipes on the same split and write the binder that compares them.
@@ -76,6 +77,8 @@ def run_study(
         to: the study's folder.
         seeds: trainings of each rung, with the seeds 0, 1, ….
         budget: minutes of training for the whole study, shared out evenly. 0: no limit.
+        compare_frozen: also train the head alone of each rung that is fine-tuned, and answer what
+            fine-tuning brings.
         options: any option of `classeur.config` by its name, for all rungs that have it:
             `epochs=10`, ….
 
@@ -86,7 +89,9 @@ def run_study(
         StudyError: if `to` holds another study, or no rung finishes.
         RunFolderError: if another process is at work on `to`.
     """
-    asked, configs = _asked(photos, rungs, definition, seeds, budget, options)
+    asked, configs = _asked(
+        photos, rungs, definition, seeds, budget, options, compare_frozen=compare_frozen
+    )
     folder = Path(to)
     material = gather(configs[0].data, configs[0].preprocessing)
     _say_what_is_there(material)
@@ -119,17 +124,20 @@ def run_study(
 def _asked(
     photos: Path | str, rungs: Sequence[str | Recipe] | None,
     definition: Definition | str | Path, seeds: int, budget: float, options: Mapping[str, Any],
+    *, compare_frozen: bool,
 ) -> tuple[Definition, list[RunConfig]]:  # fmt: skip
     """Return the study with the options given here, and its configs; say all that is wrong."""
     asked = definition if isinstance(definition, Definition) else read_definition(definition)
     given = {name: value for name, value in options.items() if value is not None}
     asked = dataclasses.replace(asked, options={**asked.options, **given})
     problems: list[str] = []
-    if rungs is not None:
-        try:
+    try:
+        if rungs is not None:
             asked = asked.with_rungs(rungs)
-        except ConfigError as error:
-            problems += error.problems
+        if compare_frozen:
+            asked = asked.compared_with_frozen()
+    except ConfigError as error:
+        problems += error.problems
     try:
         configs = plan(photos, asked.rungs, seeds, budget, asked.options)
     except ConfigError as error:

@@ -7,6 +7,7 @@ patience of whoever wrote them.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -198,3 +199,16 @@ def get_recipe(name: str) -> Recipe:
     known = f"Expected one of: {', '.join(RECIPES)}"
     others = "NAME-frozen, NAME-fine-tuned (see: classeur models), or a file NAME.toml"
     raise ConfigError([f'unknown recipe "{name}".{hint} {known}. Or {others}.'])
+
+
+def frozen_twin(recipe: Recipe) -> Recipe:
+    """Return the recipe that trains the same head on the same backbone and leaves that frozen."""
+    name = recipe.name.removesuffix("-fine-tuned") + "-frozen"
+    return dataclasses.replace(
+        recipe,
+        name=name,
+        description=f"{recipe.name} without the fine-tuning: the backbone stays frozen.",
+        training=_HEAD,
+        augmentation=AugmentationConfig(),
+        transfer=TransferConfig(weights=recipe.transfer.weights),
+    )

@@ -65,7 +65,7 @@ def fit_transfer(
         return progress
     seconds = 0.0
     if config.transfer.head_epochs:
-        stage = RunFolder(run.path / "head")
+        stage = head_stage(run)
         stage.path.mkdir(exist_ok=True)
         if not stage.training.is_file():
             log.info("the head learns first, on frozen features")
@@ -75,6 +75,11 @@ def fit_transfer(
     progress = _fine_tune(transfer, network, config, run, learner)
     progress.seconds += seconds
     return progress
+
+
+def head_stage(run: RunFolder) -> RunFolder:
+    """Return where the head of a fine-tuned run learns alone, before the backbone does."""
+    return RunFolder(run.path / "head")
 
 
 def _head_config(config: RunConfig) -> RunConfig:
