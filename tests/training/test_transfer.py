@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from classeur.training import loop
 from classeur.training.checkpoint import Progress
 from classeur.training.history import read_history
 from classeur.training.inputs import TrainingData
+from classeur.training.loop import Learner
 from classeur.training.seeding import seed_all
 from classeur.training.transfer import Transfer, _head_config, _rates, fit_transfer
 
@@ -65,7 +67,9 @@ def config() -> RunConfig:
 
 @pytest.fixture
 def train(data: TrainingData, weights: Path) -> Callable[..., tuple[Classifier, Progress]]:
-    def fit_one(config: RunConfig, folder: Path) -> tuple[Classifier, Progress]:
+    def fit_one(
+        config: RunConfig, folder: Path, learner: Learner = loop.learn
+    ) -> tuple[Classifier, Progress]:
         folder.mkdir(exist_ok=True)
         seed_all(config.seed, "weights")
         preprocessing = Preprocessing(Geometry(SIZE), (0.5,) * 3, (0.2,) * 3)
@@ -74,7 +78,7 @@ def train(data: TrainingData, weights: Path) -> Callable[..., tuple[Classifier, 
             classifier, find_weights(NAME, str(weights)), data, StandInStore(),
             torch.device("cpu"), "float32",
         )  # fmt: skip
-        return classifier, fit_transfer(transfer, config, RunFolder(folder))
+        return classifier, fit_transfer(transfer, config, RunFolder(folder), learner)
 
     return fit_one
 
@@ -97,6 +101,15 @@ def test_frozen_means_frozen(config, train, tmp_path, weights):
     assert read_history(tmp_path / "run" / "history.csv")[-1].val_accuracy == 1.0
     saved = state(tmp_path / "run")
     assert all(torch.equal(v, saved[n]) for n, v in classifier.network.state_dict().items())
+
+
+@pytest.mark.parametrize("method", ["frozen", "fine-tune"])
+def test_the_epochs_of_the_last_stage_are_heard_of(config, train, tmp_path, method):
+    heard = []
+    config = override(config, {"method": method, "epochs": 3})
+    _, progress = train(config, tmp_path / "run", partial(loop.learn, after_epoch=heard.append))
+    assert heard == progress.history
+    assert len(heard) == 3
 
 
 def test_what_was_learned_on_features_holds_for_pixels(config, train, data, tmp_path):

@@ -22,6 +22,7 @@ _COMMANDS = {
     "evaluate": "Score a run again, on its own photos or on others.",
     "study": "Compare several recipes on the same split: the binder.",
     "studies": "List the studies that come with Classeur, or show one to copy.",
+    "tune": "Search for better values of a recipe's options, on the validation split.",
     "predict": "Classify photos with a trained run.",
     "recipes": "List the recipes that train and study know.",
     "models": "List the pre-trained networks: parameters, size, whether weights are at hand.",

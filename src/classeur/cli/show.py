@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from classeur.cli.tables import table
-from classeur.report.units import quantity
+from classeur.report.units import duration, plain, quantity
 
 if TYPE_CHECKING:
     from classeur.data.inspect import Inspection, Spread
     from classeur.evaluation.metrics import Figure, Metrics
+    from classeur.report.search_report import SearchReport
     from classeur.report.study_report import StudyReport
 
 _MANY = 20
+_BEST = 5
 
 
 def show_metrics(metrics: Metrics) -> str:
@@ -53,6 +55,23 @@ def show_study(report: StudyReport) -> str:
     ]
     header = ("rung", "validation", "test", "95 % interval", "log-loss", "epochs", "minutes",
               "parameters")  # fmt: skip
+    return "\n".join([table(header, rows), "", *report.conclusion])
+
+
+def show_search(report: SearchReport) -> str:
+    """Return the best trials and the conclusion."""
+    rows = [
+        (
+            trial.number,
+            f"{trial.accuracy:.4f}",
+            f"{trial.loss:.4f}",
+            f"{trial.best_epoch} of {trial.epochs}",
+            *map(plain, trial.values.values()),
+            duration(trial.seconds),
+        )
+        for trial in report.ranking[:_BEST]
+    ]
+    header = ("trial", "validation", "log-loss", "epoch", *report.own, "time")
     return "\n".join([table(header, rows), "", *report.conclusion])
 
 

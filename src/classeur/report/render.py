@@ -20,6 +20,8 @@ from classeur.report.filters import FilterPage
 from classeur.report.imbalance import recall_against_size
 from classeur.report.photos import PhotoCard
 from classeur.report.run_report import RunReport
+from classeur.report.search_figures import accuracy_over_trials, importances, option_scatters
+from classeur.report.search_report import SearchReport
 from classeur.report.study_report import StudyReport
 from classeur.report.svg import Drawing, showable
 from classeur.report.words import GAP, interval, most_confused, percent, signed
@@ -49,6 +51,7 @@ _FILTERS = {
     "file_size": units.file_size,
     "milliseconds": units.milliseconds,
     "p_value": units.p_value,
+    "plain": units.plain,
     **{
         view.__name__: view
         for view in ( views.mean_and_deviation, views.splits_of, views.totals_of,
@@ -113,6 +116,17 @@ def render_inspection(
     """Write what was found about a folder of photos as one HTML page."""
     values = {"inspection": inspection, "samples": samples}
     write_text(path, _page("inspection.html.j2", values))
+
+
+def render_search(report: SearchReport, path: Path) -> None:
+    """Write the page of a search."""
+    values = {
+        "report": report,
+        "history": accuracy_over_trials(report),
+        "scatters": option_scatters(report),
+        "importance": importances(report.importance),
+    }
+    write_text(path, _page("search.html.j2", values))
 
 
 def render_range_test(
