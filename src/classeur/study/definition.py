@@ -41,6 +41,7 @@ _TEXTS = ("title", "about", "published")
 _LISTS = ("rungs", "recipes", "questions")
 _TABLES = {k: v for k, v in vars(RunConfig()).items() if isinstance(v, Section)}
 _QUESTION = ("ask", "before", "after")
+_SHIPPED = files("classeur") / "studies"
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class Definition:
 
 def list_studies() -> list[str]:
     """Return the names of the studies that come with Classeur, `standard` first."""
-    names = [path.name for path in files("classeur.studies").iterdir()]
+    names = [path.name for path in _SHIPPED.iterdir()]
     shipped = {name.removesuffix(".toml") for name in names if name.endswith(".toml")}
     return ["standard", *sorted(shipped - {"standard"})]
 
@@ -125,7 +126,7 @@ def shipped_study(name: str) -> Path:
     """Return the file of a study that comes with Classeur. Raises ConfigError if there is none."""
     if name not in list_studies():
         raise ConfigError([f"{unknown('study', name, list_studies())} Or a file NAME.toml."])
-    return Path(str(files("classeur.studies") / f"{name}.toml"))
+    return Path(str(_SHIPPED / f"{name}.toml"))
 
 
 def read_definition(study: str | Path) -> Definition:

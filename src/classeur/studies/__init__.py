@@ -1,1 +1,0 @@
-"""The studies that come with Classeur, as TOML: `classeur studies` lists them."""
