@@ -102,6 +102,12 @@ def test_values_have_the_types_of_the_config() -> None:
     }  # fmt: skip
 
 
+def test_what_a_recipe_switches_on_can_be_switched_off() -> None:
+    assert parsed("train", "photos", "--no-keep-norms")["keep_norms"] is False
+    assert parsed("train", "photos", "--keep-norms")["keep_norms"] is True
+    assert parsed("train", "photos")["keep_norms"] is None
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [("a,b", ("a", "b")), (" a , b c ,,", ("a", "b c")), ("", ()), (",", ()), ("été", ("été",))],

@@ -76,8 +76,9 @@ def config_options(
 def _option(section: type[Section], field: Any, kind: Any) -> Callable[[Any], Any]:
     name = f"--{field.name.replace('_', '-')}"
     text = _docs(section.__name__)[field.name].replace("`", "")
-    if kind is bool:
-        return click.option(name, field.name, is_flag=True, default=None, help=text)
+    if kind is bool:  # a recipe may have it on, so it can be switched off, too
+        both = f"{name}/--no-{name.removeprefix('--')}"
+        return click.option(both, field.name, default=None, help=text)
     is_list = typing.get_origin(kind) is tuple
     default = "" if field.default in ("", (), 0) else f" [default: {field.default}]"
     # A recipe brings its own values; the config's defaults would only mislead.

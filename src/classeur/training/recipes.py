@@ -54,12 +54,13 @@ _TUNED = TrainingConfig(
     epochs=10,
     patience=0,
     optimizer="adamw",
-    learning_rate=5e-4,
+    learning_rate=1e-4,
     weight_decay=0.05,
     schedule="cosine",
     warmup_epochs=1,
 )
 """For a backbone: small steps, and to an end, so that what it knows is not lost."""
+_MIRRORED = AugmentationConfig(flip=0.5)
 
 
 def _frozen(name: str, backbone: str, description: str, **model: Any) -> Recipe:
@@ -71,7 +72,7 @@ def _fine_tuned(
     name: str, backbone: str, description: str, transfer: TransferConfig, **model: Any
 ) -> Recipe:
     model = {"dropout": 0.2, **model}
-    return Recipe(name, description, ModelConfig(backbone, **model), _TUNED, _MOVED, transfer)
+    return Recipe(name, description, ModelConfig(backbone, **model), _TUNED, _MIRRORED, transfer)
 
 
 _RECIPES = (
@@ -181,7 +182,7 @@ _RECIPES = (
         "mobilenet-fine-tuned",
         "mobilenetv2_100",
         "The same, and then all of it learns, less and less towards the photo.",
-        TransferConfig("fine-tune"),
+        TransferConfig("fine-tune", keep_norms=True),
     ),
     _frozen(
         "vgg16-frozen",
@@ -225,7 +226,7 @@ def get_recipe(name: str) -> Recipe:
         if backbone != name and is_backbone(backbone):
             if ending == "-frozen":
                 return _frozen(name, backbone, f"{backbone} as it was pre-trained, and a new head.")
-            how = TransferConfig("fine-tune")
+            how = TransferConfig("fine-tune", keep_norms=True)
             return _fine_tuned(name, backbone, f"{backbone}, all of it learning in the end.", how)
     of_timm = [backbone + ending for backbone in list_backbones() for ending in _ENDINGS]
     hint = did_you_mean(name, [*RECIPES, *of_timm])
