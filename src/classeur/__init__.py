@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from classeur.study.score import Score, evaluate
     from classeur.study.study import Study, run_study
     from classeur.study.train import resume, train
+    from classeur.study.tune import Search, run_search
+    from classeur.training.recipe_files import read_recipe
     from classeur.training.recipes import RECIPES, Recipe, get_recipe
 
 __version__ = "0.1.0"
@@ -51,6 +53,7 @@ _HOMES = {
     "RunConfig": "classeur.config",
     "RunFolder": "classeur.run_folder",
     "Score": "classeur.study.score",
+    "Search": "classeur.study.tune",
     "Store": "classeur.data.store",
     "Study": "classeur.study.study",
     "create_model": "classeur.models.registry",
@@ -65,7 +68,9 @@ _HOMES = {
     "predict": "classeur.api",
     "prepare": "classeur.api",
     "read_definition": "classeur.study.definition",
+    "read_recipe": "classeur.training.recipe_files",
     "resume": "classeur.study.train",
+    "run_search": "classeur.study.tune",
     "run_study": "classeur.study.study",
     "train": "classeur.study.train",
 }
@@ -81,6 +86,7 @@ __all__ = [
     "RunConfig",
     "RunFolder",
     "Score",
+    "Search",
     "Store",
     "Study",
     "create_model",
@@ -95,7 +101,9 @@ __all__ = [
     "predict",
     "prepare",
     "read_definition",
+    "read_recipe",
     "resume",
+    "run_search",
     "run_study",
     "train",
 ]
