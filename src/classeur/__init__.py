@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from classeur.models.registry import create_model, list_models
     from classeur.models.weights import list_backbones
     from classeur.run_folder import RunFolder
+    from classeur.search.search import Search, run_search
     from classeur.study.definition import Definition, list_studies, read_definition
     from classeur.study.demo import demo
     from classeur.study.score import Score, evaluate
     from classeur.study.study import Study, run_study
     from classeur.study.train import resume, train
-    from classeur.study.tune import Search, run_search
     from classeur.training.recipe_files import read_recipe
     from classeur.training.recipes import RECIPES, Recipe, get_recipe
 
@@ -53,7 +53,7 @@ _HOMES = {
     "RunConfig": "classeur.config",
     "RunFolder": "classeur.run_folder",
     "Score": "classeur.study.score",
-    "Search": "classeur.study.tune",
+    "Search": "classeur.search.search",
     "Store": "classeur.data.store",
     "Study": "classeur.study.study",
     "create_model": "classeur.models.registry",
@@ -70,7 +70,7 @@ _HOMES = {
     "read_definition": "classeur.study.definition",
     "read_recipe": "classeur.training.recipe_files",
     "resume": "classeur.study.train",
-    "run_search": "classeur.study.tune",
+    "run_search": "classeur.search.search",
     "run_study": "classeur.study.study",
     "train": "classeur.study.train",
 }

@@ -69,8 +69,8 @@ def command(
     test split is not read.
     """
     from classeur.cli.show import show_search
+    from classeur.search.search import run_search
     from classeur.study.log import show_log
-    from classeur.study.tune import run_search
 
     show_log()
     given = {option: value for option, value in options.items() if value is not None}

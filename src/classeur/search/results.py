@@ -11,11 +11,11 @@ from classeur.report.search_report import Outcome, SearchReport, TrialSheet, val
 from classeur.report.units import duration
 from classeur.report.words import percent
 from classeur.run_folder import read_json, write_text
+from classeur.search import optuna_study
+from classeur.search.folder import tuned_recipe
+from classeur.search.plan import SearchWork
+from classeur.search.space import Choice, Range, in_words
 from classeur.section import override
-from classeur.study import optuna_study
-from classeur.study.search_folder import tuned_recipe
-from classeur.study.search_plan import SearchWork
-from classeur.study.search_space import Choice, Range, in_words
 from classeur.study.train import configure
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 
 from classeur.config import AugmentationConfig, ModelConfig, TrainingConfig, TransferConfig
 from classeur.errors import ConfigError
-from classeur.study.search_space import (
+from classeur.search.space import (
     SEARCHABLE,
     Choice,
     Range,
@@ -44,9 +44,9 @@ GENERAL = ["learning_rate", "weight_decay", "batch_size", "dropout", "label_smoo
         ("mobilenet-frozen", {"views": 2, "rotation": 5.0}, [*GENERAL, "rotation"]),
         (
             "mobilenet-fine-tuned",
-            {},
+            {"rotation": 10.0},
             ["learning_rate", "weight_decay", "dropout", "label_smoothing", "layer_decay",
-             "rotation", "zoom", "shift"],
+             "rotation"],
         ),
     ],
 )  # fmt: skip

@@ -20,12 +20,12 @@ from classeur.errors import StudyError, TrainingError
 from classeur.models.weights import fetched
 from classeur.report.search_report import SearchReport
 from classeur.run_folder import RunFolder, locked
+from classeur.search import optuna_study
+from classeur.search.folder import SearchFolder, refuse_other
+from classeur.search.plan import SearchPlan, SearchWork, asked_of, plan_search
+from classeur.search.results import why_none, write_page, write_results
 from classeur.section import override
-from classeur.study import optuna_study
 from classeur.study.material import Material, gather
-from classeur.study.search_folder import SearchFolder, refuse_other
-from classeur.study.search_plan import SearchPlan, SearchWork, asked_of, plan_search
-from classeur.study.search_results import why_none, write_page, write_results
 from classeur.study.train import settled
 from classeur.training.history import EpochRow, best_row, read_history
 from classeur.training.loop import learn

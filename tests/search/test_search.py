@@ -21,9 +21,10 @@ from tests.study.test_resume import listen_to_ctrl_c
 
 from classeur.errors import ConfigError, DivergedError, ModelError, RunFolderError, StudyError
 from classeur.run_folder import locked
-from classeur.study import optuna_study, tune
-from classeur.study.search_folder import SearchFolder
-from classeur.study.tune import run_search
+from classeur.search import optuna_study
+from classeur.search import search as tune
+from classeur.search.folder import SearchFolder
+from classeur.search.search import run_search
 from classeur.training.history import EpochRow, read_history, write_history
 from classeur.training.recipes import get_recipe
 from classeur.training.session import train_run

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from classeur.config import RunConfig
 from classeur.data.manifest import Manifest
 from classeur.errors import ConfigError
-from classeur.study import optuna_study
+from classeur.search import optuna_study
+from classeur.search.folder import SearchFolder, what_counts
+from classeur.search.space import Space, in_words, own_values, search_space
 from classeur.study.material import Material
-from classeur.study.search_folder import SearchFolder, what_counts
-from classeur.study.search_space import Space, in_words, own_values, search_space
 from classeur.study.train import configure, settled
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from classeur.errors import StudyError
-from classeur.study.search_space import Choice, Space
+from classeur.search.space import Choice, Space
 from classeur.training.history import EpochRow
 from classeur.training.seeding import derived
 
