@@ -19,7 +19,13 @@ from classeur.cli.main import _COMMANDS
 from classeur.errors import ConfigError, DataError, EvaluationError, RunFolderError
 from classeur.run_folder import RunFolder, read_json_lines
 
-ELSEWHERE = {"study": "run_study", "recipes": "RECIPES", "models": "list_backbones"}
+ELSEWHERE = {
+    "study": "run_study",
+    "studies": "list_studies",
+    "tune": "run_search",
+    "recipes": "RECIPES",
+    "models": "list_backbones",
+}
 """Commands whose function has another name: that of a module would hide it."""
 
 

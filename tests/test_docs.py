@@ -14,7 +14,9 @@ from classeur.cli.main import classeur
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
-    ROOT / name for name in ("README.md", "README.fr.md", "docs/how-to.md", "benchmarks/README.md")
+    *(ROOT / name for name in ("README.md", "README.fr.md", "docs/how-to.md")),
+    *sorted((ROOT / "docs" / "studies").glob("*.md")),
+    ROOT / "benchmarks/README.md",
 ]
 
 
@@ -24,7 +26,7 @@ def commands_in(page: Path) -> list[str]:
     return [line for block in blocks for line in block.splitlines() if line.startswith("classeur")]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.name}")
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))
     local = [link for link in links if "://" not in link]

@@ -15,8 +15,7 @@ from classeur.models.classifier import Classifier
 from classeur.models.device import choose_number_format, keep_freed_memory
 from classeur.models.preprocessing import Preprocessing, measure
 from classeur.training.inputs import Pixels, TrainingData
-from classeur.training.loop import Trainer, run_epoch
-from classeur.training.optimization import make_optimizer
+from classeur.training.loop import Trainer, make_trainer, run_epoch
 from classeur.training.seeding import be_deterministic
 
 MOVED = AugmentationConfig(flip=0.5, rotation=15, zoom=0.15, shift=0.1)
@@ -38,14 +37,14 @@ def main() -> None:
     options = parse()
     keep_freed_memory()
     be_deterministic()
-    trainer, stopwatch = make_trainer(options), Stopwatch()
+    trainer, stopwatch = trainer_of(options), Stopwatch()
     run_epoch(trainer, 1, stopwatch)
     seconds = np.diff(stopwatch.times)[options.skip - 1 :].tolist()
     software = f"torch {torch.__version__}, {trainer.number_format}"
     print(json.dumps({"with": software, "seconds": seconds}))
 
 
-def make_trainer(options: Namespace) -> Trainer:
+def trainer_of(options: Namespace) -> Trainer:
     """Return what `classeur.training.session` makes of a config, on the CPU."""
     data = load(options)
     config = RunConfig(
@@ -56,16 +55,12 @@ def make_trainer(options: Namespace) -> Trainer:
     preprocessing = Preprocessing(Geometry(150), *measure(data.photos, data.val))
     classifier = Classifier.create(config.model, ["cats", "dogs"], preprocessing)
     device = torch.device("cpu")
-    number_format = choose_number_format("auto", device)
-    return Trainer(
-        network=classifier.network,
-        inputs=Pixels(data, preprocessing, config.augmentation),
-        num_classes=2,
-        config=config,
+    return make_trainer(
+        classifier.network,
+        Pixels(data, preprocessing, config.augmentation),
+        config,
         device=device,
-        number_format=number_format,
-        optimizer=make_optimizer(classifier.network, config.training),
-        class_weights=None,
+        number_format=choose_number_format("auto", device),
         keep=lambda: None,
     )
 

@@ -76,7 +76,7 @@ class TestPrepare:
         options = PreprocessingConfig(size=8, color="rgb")
         new = prepare(config(photos), options, tmp_path / "new")
         kept = cached_store(scan_as(config(photos)), Geometry(8))
-        monkeypatch.setattr(Geometry, "open", None)
+        monkeypatch.setattr(Geometry, "decode", None)
         copied = prepare(config(photos), options, tmp_path / "copied")
         assert {file.name: file.read_bytes() for file in copied.path.iterdir()} == {
             file.name: file.read_bytes() for file in new.path.iterdir()
@@ -165,7 +165,7 @@ class TestManifest:
         listing = scan_as(data)
         store = cached_store(listing, Geometry(8))
         split_as(data, store.facts(listing)).write(file)
-        monkeypatch.setattr(Geometry, "open", None)
+        monkeypatch.setattr(Geometry, "decode", None)
         again = cached_store(scan_as(config(photos, manifest=str(file))), Geometry(8))
         assert np.array_equal(again.photos, store.photos)
 

@@ -195,7 +195,7 @@ class TestWholeOrNotThere:
     @pytest.fixture
     def fails_in_the_middle(self, monkeypatch):
         def arm(error):
-            whole, calls = Geometry.open, []
+            whole, calls = Geometry.decode, []
 
             def opened(self, photo):
                 calls.append(photo)
@@ -203,7 +203,7 @@ class TestWholeOrNotThere:
                     raise error
                 return whole(self, photo)
 
-            monkeypatch.setattr(Geometry, "open", opened)
+            monkeypatch.setattr(Geometry, "decode", opened)
 
         return arm
 
@@ -249,7 +249,7 @@ class TestWholeOrNotThere:
             from classeur.data.geometry import Geometry
             from classeur.data.scan import scan
             from classeur.data.store import build_store
-            whole, calls = Geometry.open, itertools.count()
+            whole, calls = Geometry.decode, itertools.count()
             def slow(self, photo):
                 call = next(calls)
                 if call == 6:
@@ -257,7 +257,7 @@ class TestWholeOrNotThere:
                 if call >= 6:
                     time.sleep(60)
                 return whole(self, photo)
-            Geometry.open = slow
+            Geometry.decode = slow
             build_store(scan(sys.argv[1]), Geometry(64), Path(sys.argv[2]), workers=2)
         """
         with python(code, listing.root, to) as process:
@@ -472,7 +472,7 @@ class TestCache:
         assert list((cache / "stores").iterdir()) == [store.path]
 
     def test_the_slower_of_two_processes_uses_the_store_of_the_faster(self, listing, monkeypatch):
-        whole, inodes = Geometry.open, []
+        whole, inodes = Geometry.decode, []
 
         def opened(self, photo):
             if not inodes:  # another process begins now, and ends first
@@ -480,7 +480,7 @@ class TestCache:
                 inodes[0] = (cached_store(listing, self).path / "photos.npy").stat().st_ino
             return whole(self, photo)
 
-        monkeypatch.setattr(Geometry, "open", opened)
+        monkeypatch.setattr(Geometry, "decode", opened)
         store = cached_store(listing, Geometry(8))
         assert (store.path / "photos.npy").stat().st_ino == inodes[0]
         assert list(store.path.parent.iterdir()) == [store.path]

@@ -176,16 +176,16 @@ def test_the_folder_opens_elsewhere(study, tmp_path):
 
 
 def test_what_an_option_builds_on_decides_for_which_rungs_it_holds(photos):
-    rungs = ("majority", "conv3", "conv3-augmented", "conv3-randaugment")
+    rungs = recipes("majority", "conv3", "conv3-augmented", "conv3-randaugment")
     options = {"extra_augment_rare": True, "magnitude": 7, "loss": "focal"}
-    configs = module._configs(photos, rungs, 1, 0, options)
+    configs = plan(photos, rungs, 1, 0, options)
     assert [c.augmentation.extra_augment_rare for c in configs] == [False, False, True, True]
     assert [c.augmentation.magnitude for c in configs] == [5, 5, 5, 7]
     assert [c.training.loss for c in configs] == ["cross-entropy", "focal", "focal", "focal"]
-    configs = module._configs(photos, rungs[:2], 1, 0, {"extra_augment_rare": True, "flip": 0.5})
+    configs = plan(photos, rungs[:2], 1, 0, {"extra_augment_rare": True, "flip": 0.5})
     assert [c.augmentation.extra_augment_rare for c in configs] == [False, True]
     with pytest.raises(ConfigError) as caught:
-        module._configs(photos, ("majority", "conv3"), 1, 0, {"extra_augment_rare": True})
+        plan(photos, recipes("majority", "conv3"), 1, 0, {"extra_augment_rare": True})
     assert caught.value.problems == ["none of the rungs has the option extra_augment_rare."]
 
 

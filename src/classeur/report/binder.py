@@ -81,7 +81,7 @@ def build_study_report(
             ),
         ],
         environment=read_json(_folder(runs, chosen).environment),
-        answers=answer_all(questions, pairs, missing),
+        answers=answer_all(questions, pairs, list(runs), missing),
         about=list(about),
     )
 

@@ -33,18 +33,21 @@ class Answer:
 
 
 def answer_all(
-    questions: Iterable[Question], pairs: Sequence[Pair], missing: Collection[str]
+    questions: Iterable[Question],
+    pairs: Sequence[Pair],
+    finished: Collection[str],
+    missing: Collection[str],
 ) -> list[Answer]:
     """Answer what can be answered; say of the others which rung is missing.
 
     Args:
         questions: of the study.
         pairs: all pairs of finished rungs.
+        finished: those rungs.
         missing: rungs that were asked for and did not finish. Questions about rungs that nobody
             asked for are left out.
     """
     seen = {frozenset((pair.first, pair.second)): pair for pair in pairs}
-    finished = {name for pair in pairs for name in (pair.first, pair.second)}
     answers = []
     for question in questions:
         rungs = (question.before, question.after)
