@@ -65,7 +65,7 @@ def command(
     from classeur.study.study import run_study
 
     show_log()
-    definition = what[0] if len(what) == 2 else "standard"
+    definition = what[0] if len(what) == 2 else None
     try:
         study = run_study(
             what[-1], rungs, definition=definition, to=to, seeds=seeds, budget=budget,

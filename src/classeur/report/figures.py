@@ -176,9 +176,10 @@ def _time_axis(seconds: Sequence[float]) -> tuple[list[float], list[tuple[float,
 
 def _step(largest: float) -> float:
     """Return a round number of seconds that divides an axis up to `largest` in at most six."""
-    units = [m * unit for unit in (0.01, 0.1, 1, 10) for m in (1, 2, 5)]
-    units += [m * 60 for m in (1, 2, 5, 10, 20, 30)]
-    units += [m * 3600 for m in (1, 2, 5, 10, 24, 48, 120, 240)]
+    # such that every multiple reads well in its own unit: 90 s is 1.5 min, 80 s would be 1.333 min
+    units = [m * unit for unit in (0.01, 0.1, 1) for m in (1, 2, 5)] + [10, 30]
+    units += [m * 60 for m in (1, 2, 5, 10, 15, 30)]
+    units += [m * 3600 for m in (1, 2, 4, 12, 24, 48, 120, 240)]
     return next((unit for unit in units if largest / unit <= 6), largest)
 
 

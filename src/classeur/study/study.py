@@ -56,7 +56,7 @@ def run_study(
     photos: Path | str,
     rungs: Sequence[str | Recipe] | None = None,
     *,
-    definition: Definition | str | Path = "standard",
+    definition: Definition | str | Path | None = None,
     to: Path | str = "binder",
     seeds: int = 1,
     budget: float = 0.0,
@@ -74,6 +74,7 @@ def run_study(
         rungs: recipes or their names, in any order, in place of those of the definition; their
             pre-trained weights must be there. Rungs of earlier calls stay in the binder.
         definition: what is compared and asked: a name of `list_studies()`, a TOML file, or a value.
+            None: `standard`, or the rungs alone.
         to: the study's folder.
         seeds: trainings of each rung, with the seeds 0, 1, ….
         budget: minutes of training for the whole study, shared out evenly. 0: no limit.
@@ -123,11 +124,17 @@ def run_study(
 
 def _asked(
     photos: Path | str, rungs: Sequence[str | Recipe] | None,
-    definition: Definition | str | Path, seeds: int, budget: float, options: Mapping[str, Any],
-    *, compare_frozen: bool,
+    definition: Definition | str | Path | None, seeds: int, budget: float,
+    options: Mapping[str, Any], *, compare_frozen: bool,
 ) -> tuple[Definition, list[RunConfig]]:  # fmt: skip
     """Return the study with the options given here, and its configs; say all that is wrong."""
-    asked = definition if isinstance(definition, Definition) else read_definition(definition)
+    asked = (
+        definition
+        if isinstance(definition, Definition)
+        else read_definition(definition or "standard")
+    )
+    if definition is None and rungs is not None:  # what it says of itself is not of these rungs
+        asked = dataclasses.replace(asked, title="", about="")
     given = {name: value for name, value in options.items() if value is not None}
     asked = dataclasses.replace(asked, options={**asked.options, **given})
     problems: list[str] = []
