@@ -42,6 +42,21 @@ class TestNumbers:
         assert (found.heights.minimum, found.heights.median, found.heights.maximum) == (20, 30, 30)
         assert found.widths.mean == 55
 
+    @pytest.mark.parametrize(
+        ("side", "is_said"), [(35, False), (36, True), (16, True), (17, False)]
+    )
+    def test_splits_with_photos_of_other_sizes(self, class_folders, side, is_said):
+        root = class_folders({"a": 3, "b": 3}, splits=("train",))
+        class_folders({"a": 3, "b": 3}, root, size=(2 * side, side), splits=("test",))
+        found = inspect_listing(scan(root))
+        assert found.sides == {"test": side, "train": 24}
+        sentence = (
+            "The splits hold photos of different sizes (median of the shorter side: "
+            f"{side} pixels in test, 24 pixels in train): a network may see detail in one that "
+            "another never showed it."
+        )
+        assert found.sentences() == ([sentence] if is_said else [])
+
     def test_sizes_are_those_of_the_upright_photo(self, tmp_path, draw):
         exif = Image.Exif()
         exif[0x0112] = 6

@@ -22,6 +22,10 @@ SAMPLES = 8
 """Photos of each class in a sample sheet."""
 
 
+UNLIKE = 1.5
+"""Photos of one split so many times the size of another's are worth a word."""
+
+
 @dataclass(frozen=True)
 class Spread:
     """How a number varies over the photos, in pixels."""
@@ -86,6 +90,8 @@ class Inspection:
     samples: dict[str, list[str]]
     """Label -> paths of a few photos, drawn at random but the same on every call."""
     group_leaks: list[GroupLeak] = field(default_factory=list)
+    sides: dict[str, float] = field(default_factory=dict)
+    """Given split -> median of the photos' shorter side, in pixels."""
 
     @property
     def class_names(self) -> list[str]:
@@ -138,6 +144,12 @@ class Inspection:
             found.append(
                 f"The largest class has {self.imbalance:.1f} photos for each one of the smallest: "
                 "read balanced accuracy and macro-F1 beside accuracy."
+            )
+        if len(self.sides) > 1 and max(self.sides.values()) >= UNLIKE * min(self.sides.values()):
+            sides = ", ".join(f"{side:.0f} pixels in {split}" for split, side in self.sides.items())
+            found.append(
+                f"The splits hold photos of different sizes (median of the shorter side: {sides}): "
+                "a network may see detail in one that another never showed it."
             )
         return found
 
@@ -195,6 +207,7 @@ def findings(
         duplicates=_duplicates(facts),
         samples=_samples(facts),
         group_leaks=_group_leaks(facts),
+        sides=_sides(facts),
     )
 
 
@@ -222,6 +235,14 @@ def _duplicates(facts: Sequence[PhotoFacts]) -> list[Duplicates]:
         for group in same.values()
         if len(group) > 1
     ]
+
+
+def _sides(facts: Sequence[PhotoFacts]) -> dict[str, float]:
+    by_split: dict[str, list[int]] = defaultdict(list)
+    for fact in facts:
+        if fact.split:
+            by_split[fact.split].append(min(fact.width, fact.height))
+    return {split: float(np.median(sides)) for split, sides in sorted(by_split.items())}
 
 
 def _group_leaks(facts: Sequence[PhotoFacts]) -> list[GroupLeak]:
