@@ -287,6 +287,10 @@ class TransferConfig(Section):
             yield f'unfreeze must be all, blocks or a number of blocks, received "{self.unfreeze}".'
 
 
+SECTIONS = ("preprocessing", "model", "augmentation", "training", "transfer")
+"""The parts of a config that a recipe is made of; the data are not its business."""
+
+
 @dataclass(frozen=True)
 class RunConfig(Section):
     """All that a run was asked: running it again repeats the run."""

@@ -61,7 +61,7 @@ def rigged(accuracy, monkeypatch, epochs=4):
             score = accuracy(int(run.path.name), epoch)
             rows.append(EpochRow(epoch, 1.0, 0.5, 1.0, score, 0.1, 0.01))
             write_history(run.history, rows)
-            learner.keywords["after_epoch"](rows[-1])
+            learner.keywords["after_epoch"](rows[-1], "")
 
     monkeypatch.setattr(tune, "train_run", train)
     return {**SMALL, "epochs": epochs}
@@ -149,8 +149,8 @@ def test_an_interrupted_search_goes_on_to_the_same_trials(found, photos, tmp_pat
     epochs: list[int] = []
 
     def interrupted(run, store, learner):
-        def then(row):
-            learner.keywords["after_epoch"](row)
+        def then(row, stopped):
+            learner.keywords["after_epoch"](row, stopped)
             epochs.append(row.epoch)
             if run.path.name == "0002":
                 raise KeyboardInterrupt

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pytest
 import torch
@@ -25,12 +23,20 @@ def test_the_suggestion_is_where_half_of_the_fall_is_done():
 
 
 @pytest.mark.parametrize("to", [0.99, 1.0, 1.5])
-def test_without_a_fall_there_is_nothing_to_suggest(to):
-    message = (
-        "the loss does not fall at any learning rate from 1e-06 to 10: there is nothing to suggest."
-    )
-    with pytest.raises(TrainingError, match=re.escape(message)):
-        _ = fall(to).suggestion
+def test_without_a_fall_there_is_nothing_to_suggest_but_something_to_see(to, tmp_path):
+    assert fall(to).suggestion is None
+    text = write_range_test(fall(to), "conv3", 1e-3, tmp_path).read_text(encoding="utf-8")
+    assert "The loss falls at none of these learning rates: there is nothing to suggest." in text
+    assert "<svg" in text
+
+
+def test_a_loss_that_is_never_finite(config, data, monkeypatch):
+    def step(*_):
+        return torch.tensor(float("nan")), torch.tensor(0)
+
+    monkeypatch.setattr(find_lr, "train_step", step)
+    with pytest.raises(TrainingError, match="the loss is not finite before anything is learned"):
+        range_test(trainer(config, data))
 
 
 def test_the_average_is_corrected_for_its_start():

@@ -107,7 +107,9 @@ def test_frozen_means_frozen(config, train, tmp_path, weights):
 def test_the_epochs_of_the_last_stage_are_heard_of(config, train, tmp_path, method):
     heard = []
     config = override(config, {"method": method, "epochs": 3})
-    _, progress = train(config, tmp_path / "run", partial(loop.learn, after_epoch=heard.append))
+    _, progress = train(
+        config, tmp_path / "run", partial(loop.learn, after_epoch=lambda row, _: heard.append(row))
+    )
     assert heard == progress.history
     assert len(heard) == 3
 

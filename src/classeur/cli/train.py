@@ -100,8 +100,7 @@ def _find_learning_rate(asked: RunConfig, to: Path | None) -> None:
 
     folder = to or Path("runs") / f"{asked.recipe}-learning-rate"
     found = find_learning_rate(asked, to=folder)
-    click.echo(
-        f"a learning rate to start from: {found.suggestion:.2g}; "
-        f"{asked.recipe} has {asked.training.learning_rate:.2g}"
-    )
+    best = found.suggestion
+    said = f"a learning rate to start from: {best:.2g}" if best else "the loss falls at none"
+    click.echo(f"{said}; {asked.recipe} has {asked.training.learning_rate:.2g}")
     click.echo(f"\nplot: {folder / 'index.html'}")

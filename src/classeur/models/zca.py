@@ -83,12 +83,14 @@ class Zca(nn.Module):
             TrainingError: if there are too few of them for so many components.
         """
         count = len(self.components)
-        some = rows[:: max(1, -(-len(rows) // MAX_PHOTOS))]
-        if len(some) <= count:
+        used = min(len(rows), MAX_PHOTOS)
+        if used <= count:
+            there = f"there are {used}" if used == len(rows) else f"at most {used:,} are used"
             raise TrainingError(
-                f"zca of {count} components needs more than {count} training photos; there are "
-                f"{len(some)}. Choose a smaller --zca."
+                f"zca of {count} components needs more than {count} training photos; {there}. "
+                "Choose a smaller --zca."
             )
+        some = rows[np.linspace(0, len(rows) - 1, used).round().astype(np.int64)]
         pixels = np.empty((len(some), len(self.mean)), np.uint8)
         for photo, row in zip(pixels, some, strict=True):
             photo[:] = photos[row].transpose(2, 0, 1).ravel()

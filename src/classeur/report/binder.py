@@ -58,6 +58,7 @@ def build_study_report(
         for sheet in sheets
     }
     pairs = compare(correct)
+    asked = {name: RunConfig.from_toml(seeds[0].config) for name, seeds in runs.items()}
     chosen = sheets[0]
     counts = manifest.counts()
     return StudyReport(
@@ -81,7 +82,7 @@ def build_study_report(
             ),
         ],
         environment=read_json(_folder(runs, chosen).environment),
-        answers=answer_all(questions, pairs, list(runs), missing),
+        answers=answer_all(questions, pairs, asked, missing),
         about=list(about),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from classeur.config import SECTIONS, RunConfig
 from classeur.evaluation.comparison import Pair
 from classeur.evaluation.metrics import Figure
 
@@ -30,12 +31,14 @@ class Answer:
     """Test accuracy of `after` minus that of `before`, with its paired interval. None: a rung is
     missing."""
     verdict: str
+    changed: tuple[str, ...] = ()
+    """The options in which the two rungs differ."""
 
 
 def answer_all(
     questions: Iterable[Question],
     pairs: Sequence[Pair],
-    finished: Collection[str],
+    finished: Mapping[str, RunConfig],
     missing: Collection[str],
 ) -> list[Answer]:
     """Answer what can be answered; say of the others which rung is missing.
@@ -43,7 +46,7 @@ def answer_all(
     Args:
         questions: of the study.
         pairs: all pairs of finished rungs.
-        finished: those rungs.
+        finished: those rungs, and what was asked of them.
         missing: rungs that were asked for and did not finish. Questions about rungs that nobody
             asked for are left out.
     """
@@ -54,14 +57,28 @@ def answer_all(
         absent = [name for name in rungs if name in missing and name not in finished]
         pair = seen.get(frozenset(rungs))
         if pair is not None:
-            answers.append(_answer(question, pair))
+            changed = differing(*(finished[name] for name in rungs))
+            answers.append(_answer(question, pair, changed))
         elif absent and all(name in missing or name in finished for name in rungs):
             said = f"Not answered: {' and '.join(absent)} did not finish."
             answers.append(Answer(question, None, said))
     return answers
 
 
-def _answer(question: Question, pair: Pair) -> Answer:
+def differing(before: RunConfig, after: RunConfig) -> tuple[str, ...]:
+    """Return the options in which two runs differ, by their names; `network` for its name."""
+    return tuple(
+        "network" if name == "name" else name
+        for section in SECTIONS
+        for name, value in vars(getattr(before, section)).items()
+        if value != getattr(getattr(after, section), name)
+    )
+
+
+def _answer(question: Question, pair: Pair, changed: tuple[str, ...]) -> Answer:
+    if not changed:
+        verdict = "Not answered: with the options given, the two rungs are the same."
+        return Answer(question, None, verdict)
     difference = pair.seen_from(question.after)
     if not pair.differs:
         verdict = "The test photos cannot tell the two apart."
@@ -69,7 +86,7 @@ def _answer(question: Question, pair: Pair) -> Answer:
         verdict = f"{question.after} is better."
     else:
         verdict = f"{question.after} is worse."
-    return Answer(question, difference, verdict)
+    return Answer(question, difference, verdict, changed)
 
 
 def written(answer: Answer) -> Mapping[str, object]:
@@ -80,4 +97,5 @@ def written(answer: Answer) -> Mapping[str, object]:
         "after": answer.question.after,
         "difference": vars(answer.difference) if answer.difference else None,
         "verdict": answer.verdict,
+        "changed": list(answer.changed),
     }

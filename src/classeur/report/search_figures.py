@@ -48,7 +48,8 @@ def accuracy_over_trials(report: SearchReport) -> Drawing:
     line = [
         (trial.number, best) for trial, best in zip(report.trials, bests, strict=True) if best > 0
     ]
-    axes.step(*zip(*line, strict=True), where="post", color=ACCENT, linewidth=1.5)
+    if line:
+        axes.step(*zip(*line, strict=True), where="post", color=ACCENT, linewidth=1.5)
     for trial in report.trials:
         _mark(axes, trial.number, trial, report, low)
     canvas.text(0, canvas.height - 12, "Validation accuracy", bold=True)

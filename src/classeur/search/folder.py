@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +12,15 @@ from typing import Any
 
 import tomli_w
 
-from classeur.config import RunConfig
+from classeur.config import SECTIONS, RunConfig
 from classeur.errors import StudyError
 from classeur.report.search_report import SearchReport
 from classeur.run_folder import LOCK, RunFolder, write_text
-from classeur.training.recipe_files import recipe_of, recipe_to_toml
+from classeur.training.recipe_files import read_toml, recipe_of, recipe_to_toml
 from classeur.training.recipes import get_recipe
 
 _OF_MACHINE = {"device", "number_format", "weights"}
 """Options that say where a run computes, not what: no part of a search or a recipe."""
-
-_SECTIONS = ("preprocessing", "model", "training", "augmentation", "transfer")
 
 
 @dataclass(frozen=True)
@@ -85,9 +82,10 @@ class SearchFolder:
 
         Raises:
             StudyError: naming what differs, if the folder holds another search.
+            ConfigError: if what was asked before cannot be read.
         """
         if self.asked.is_file():
-            before = tomllib.loads(self.asked.read_text(encoding="utf-8"))
+            before = read_toml(self.asked)
             refuse_other(before, asked, str(self.path), "Choose another folder with --to")
         else:
             write_text(self.asked, tomli_w.dumps(asked))
@@ -120,7 +118,7 @@ def what_counts(config: RunConfig) -> dict[str, dict[str, Any]]:
     values = dataclasses.asdict(config)
     return {
         section: {k: v for k, v in values[section].items() if k not in _OF_MACHINE}
-        for section in _SECTIONS
+        for section in SECTIONS
     }
 
 
@@ -136,7 +134,7 @@ def tuned_recipe(recipe: str, plain: RunConfig, best: RunConfig, how: str) -> st
     before, now = what_counts(plain), what_counts(best)
     tables = {
         section: {k: v for k, v in now[section].items() if v != before[section][k]}
-        for section in _SECTIONS
+        for section in SECTIONS
     }
     start = get_recipe(recipe)
     head = {"name": f"{start.name}-tuned", "description": how, "from": recipe}

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from classeur.errors import StudyError, TrainingError
+from classeur.errors import ConfigError, StudyError, TrainingError
 from classeur.models.weights import fetched
 from classeur.report.search_report import SearchReport
 from classeur.run_folder import RunFolder, locked
@@ -156,7 +156,11 @@ def _train(work: SearchWork, trial: Trial) -> None:
     """Train one trial, or go on with it, and tell how it ended."""
     from optuna.exceptions import TrialPruned
 
-    config = override(work.config, work.values(trial.params))
+    try:
+        config = override(work.config, work.values(trial.params))
+    except ConfigError as error:  # each value can be, but not all of them together
+        optuna_study.finish_trial(work.study, trial, None, 0, pruned=False, reason=str(error))
+        return
     run = _run_folder(work, trial)
     begin_run(run, config, work.material.manifest)
     before, started = optuna_study.seconds(trial), time.monotonic()
@@ -164,11 +168,11 @@ def _train(work: SearchWork, trial: Trial) -> None:
     for row in heard.values():
         trial.report(row.val_accuracy, row.epoch)
 
-    def after_epoch(row: EpochRow) -> None:
+    def after_epoch(row: EpochRow, stopped: str) -> None:
         optuna_study.note_seconds(trial, before + time.monotonic() - started)
         if row.epoch not in heard:
             trial.report(row.val_accuracy, row.epoch)
-        if row.epoch < config.training.epochs:
+        if not stopped:
             if trial.should_prune():
                 raise TrialPruned
             if work.is_spent:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import bisect
-import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from classeur.config import AugmentationConfig, RunConfig, TrainingConfig
+from classeur.config import RunConfig
 from classeur.errors import ConfigError, did_you_mean
-from classeur.models.registry import is_pretrained, options_of
+from classeur.models.registry import is_pretrained
 from classeur.report.units import plain
-from classeur.study.train import is_augmented, used_by_method
+from classeur.study.applicable import applicable
 
 
 @dataclass(frozen=True)
@@ -128,13 +127,11 @@ def searchable(config: RunConfig) -> list[str]:
     """Return the options that change something in a run of this config."""
     if config.model.name == "majority":
         return []
-    used = options_of(config.model.name) | used_by_method(config) | _names(TrainingConfig)
-    if is_augmented(config):
-        used |= _names(AugmentationConfig)
-    if config.model.head != "dense":
-        used -= {"units"}
+    used = applicable(config)
     if config.preprocessing.color == "grey":
         used -= {"saturation"}
+    if config.training.sampling == "balanced":
+        used -= {"class_weights"}
     return [name for name in SEARCHABLE if name in used]
 
 
@@ -172,7 +169,3 @@ def _problem(recipe: str, name: str, there: Sequence[str], fixed: Collection[str
         return f"{recipe} has no option {name}."
     option = f"--{name.replace('_', '-')}"
     return f"{name} is both given and searched: leave out {option}." if name in fixed else ""
-
-
-def _names(section: type[Any]) -> frozenset[str]:
-    return frozenset(field.name for field in dataclasses.fields(section))

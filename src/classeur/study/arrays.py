@@ -54,8 +54,6 @@ def save_arrays(asked: Arrays, store: Store, manifest: Manifest, folder: Path) -
     with replacing(labels) as temporary, temporary.open("wb") as file:
         np.save(file, np.array([number[row.label] for row in manifest.rows], np.int64))
     write_json(classes, names)
-    source = store.path / "photos.npy"
-    if not photos.is_file() or photos.stat().st_size != source.stat().st_size:
-        with replacing(photos) as temporary:
-            shutil.copyfile(source, temporary)
+    with replacing(photos) as temporary:
+        shutil.copyfile(store.path / "photos.npy", temporary)
     return [photos, labels, classes]

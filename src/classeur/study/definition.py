@@ -90,7 +90,7 @@ class Definition:
         questions = list(self.questions)
         for rung in self.rungs:
             if rung in tuned:
-                twin = frozen_twin(rung)
+                twin = _twin_of(rung, there)
                 if twin.name not in there:
                     rungs.append(twin)
                 asked = Question("What does fine-tuning bring?", twin.name, rung.name)
@@ -156,9 +156,9 @@ def _built(values: Mapping[str, Any], folder: Path, problems: list[str]) -> Defi
     ]
     listed = _list_of(values, "recipes", dict, problems)
     broken: list[str] = []
-    own = _own_recipes(listed, problems, broken)
+    own = _own_recipes(listed, folder, problems, broken)
     names = _list_of(values, "rungs", str, problems) or [*own, *broken]
-    placed = [str(folder / name) if name.endswith(".toml") else name for name in names]
+    placed = [_placed(name, folder) for name in names]
     # what is wrong with a recipe has been said: its name is no second mistake
     rungs = tuple(_found([name for name in placed if name not in broken], own, problems))
     if not names:
@@ -178,12 +178,14 @@ def _built(values: Mapping[str, Any], folder: Path, problems: list[str]) -> Defi
     )
 
 
-def _own_recipes(listed: list[Any], problems: list[str], broken: list[str]) -> dict[str, Recipe]:
+def _own_recipes(
+    listed: list[Any], folder: Path, problems: list[str], broken: list[str]
+) -> dict[str, Recipe]:
     """Return the recipes by name; add what is wrong, and the names of those that are."""
     own: dict[str, Recipe] = {}
 
     def find(name: str) -> Recipe:
-        return own[name] if name in own else get_recipe(name)
+        return own[name] if name in own else get_recipe(_placed(name, folder))
 
     for number, values in enumerate(listed, 1):
         name = str(values.get("name", f"recipe {number}"))
@@ -193,6 +195,11 @@ def _own_recipes(listed: list[Any], problems: list[str], broken: list[str]) -> d
             problems += error.problems
             broken.append(name)
     return own
+
+
+def _placed(name: str, folder: Path) -> str:
+    """Return the name of a recipe; a file is looked for beside the study."""
+    return str(folder / name) if name.endswith(".toml") else name
 
 
 def _found(
@@ -271,6 +278,18 @@ def _list_of(values: Mapping[str, Any], key: str, kind: type, problems: list[str
     what = "texts" if kind is str else "tables"
     problems.append(f"{key} must be a list of {what}, received {given!r}.")
     return []
+
+
+def _twin_of(rung: Recipe, there: Mapping[str, Recipe]) -> Recipe:
+    """Return the frozen twin of a rung: one of Classeur's own where it is that very one."""
+    twin = frozen_twin(rung)
+    try:
+        known = there.get(twin.name) or get_recipe(twin.name)
+    except ConfigError:
+        return twin
+    if (known.model, known.transfer.method) == (twin.model, "frozen"):
+        return known
+    return dataclasses.replace(twin, name=f"{rung.name}-frozen")
 
 
 def _twice(names: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from classeur.config import RunConfig
+from classeur.config import SECTIONS, RunConfig
 from classeur.data.manifest import read_manifest
 from classeur.errors import StudyError
 from classeur.run_folder import LOCK, write_json, write_text
@@ -83,7 +83,7 @@ def _check_same(item: PlannedRun) -> None:
 
 def _differences(before: RunConfig, now: RunConfig) -> Iterator[tuple[str, str, object, object]]:
     old, new = dataclasses.asdict(before), dataclasses.asdict(now)
-    for section in ("preprocessing", "model", "augmentation", "training", "transfer"):
+    for section in SECTIONS:
         for name, value in old[section].items():
             # A rung that is added later changes every rung's share of the budget.
             if name != "max_minutes" and value != new[section][name]:

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from classeur.config import AugmentationConfig, ModelConfig, RunConfig, TransferConfig
+from classeur.config import RunConfig
 from classeur.errors import ConfigError
-from classeur.models.registry import options_of
+from classeur.models.registry import is_pretrained, options_of
 from classeur.run_folder import RunFolder
+from classeur.section import override
+from classeur.study.applicable import ALL, DECISIVE, applicable, is_augmented, without_ground
 from classeur.study.material import Material
-from classeur.study.train import (
-    OF_LEARNING,
-    configure,
-    is_augmented,
-    used_by_method,
-    without_ground,
-)
+from classeur.study.train import configure
 from classeur.training.recipes import Recipe
-
-_MODEL_OPTIONS = {field.name for field in dataclasses.fields(ModelConfig)} - {"name"}
-_TRANSFER_OPTIONS = {field.name for field in dataclasses.fields(TransferConfig)}
-_AUGMENTATION_OPTIONS = {field.name for field in dataclasses.fields(AugmentationConfig)}
 
 
 @dataclass(frozen=True)
@@ -59,13 +50,12 @@ def plan(
         for name, value, least in (("seeds", seeds, 1), ("budget", budget, 0))
         if not value >= least
     ]
-    training = sum(rung.name != "majority" for rung in rungs) * seeds
+    training = sum(rung.model.name != "majority" for rung in rungs) * seeds
     if budget > 0 and training:
         if options.get("max_minutes"):
             problems.append("give budget for the whole study or max_minutes for each rung.")
         options = {**options, "max_minutes": budget / training}
-    some = _MODEL_OPTIONS | _TRANSFER_OPTIONS | _AUGMENTATION_OPTIONS | OF_LEARNING
-    unused = {name for name in some if options.get(name) is not None}
+    unused = {name for name in ALL if options.get(name) is not None}
     configs = []
     for rung in rungs:
         own = {k: v for k, v in options.items() if k not in _not_for(rung, options)}
@@ -87,12 +77,13 @@ def _not_for(rung: Recipe, options: Mapping[str, Any]) -> set[str]:
     """Return the options that hold for other rungs of a study, not for this one."""
     try:
         config = configure(rung, "")
-    except ConfigError:  # of a rung that is wrong in itself: said where it is configured
+        mine = options_of(config.model.name)
+        if is_pretrained(config.model.name):
+            mine |= {"method", "views"}
+        config = override(config, {name: options.get(name) for name in DECISIVE if name in mine})
+    except ConfigError:  # wrong in itself, or by an option: said where it is configured
         return set()
-    skipped = _MODEL_OPTIONS - options_of(config.model.name)
-    skipped |= _TRANSFER_OPTIONS - used_by_method(config)
-    if rung.name == "majority":
-        return skipped | _AUGMENTATION_OPTIONS | OF_LEARNING | {"epochs"}
-    if not is_augmented(config) and not options.get("views"):
-        return skipped | _AUGMENTATION_OPTIONS
-    return skipped | without_ground(config.augmentation, options)
+    skipped = ALL - applicable(config)
+    if is_augmented(config):
+        skipped |= without_ground(config.augmentation, options)
+    return set(skipped | {"epochs"} if rung.model.name == "majority" else skipped)

@@ -115,7 +115,8 @@ def run_study(
     with locked(folder):
         begin_study(folder, material, planned, asked)
         if asked.arrays.name:
-            save_arrays(asked.arrays, material.store, material.manifest, folder)
+            plain = dataclasses.replace(material.preprocessing, filters=())
+            save_arrays(asked.arrays, material.prepared(plain).store, material.manifest, folder)
         failed = _run_all(planned)
         report = _report(folder, asked, planned, failed, skipped, _settings(planned, seeds, budget))
         write_study_report(report, folder)

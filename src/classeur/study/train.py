@@ -5,26 +5,23 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from classeur.config import (
-    AugmentationConfig,
     DataConfig,
     RunConfig,
-    TrainingConfig,
-    TransferConfig,
 )
 from classeur.data.filters import filter_problems
 from classeur.data.prepare import scan_as
 from classeur.data.store import Store, cached_store
 from classeur.errors import ConfigError, RunFolderError
-from classeur.models.registry import is_pretrained, unsupported_options
+from classeur.models.registry import is_pretrained
 from classeur.models.weights import find_weights
-from classeur.report.range_test import write_range_test
+from classeur.report.range_test import TABLE, write_range_test
 from classeur.run_folder import RunFolder
 from classeur.section import override
+from classeur.study.applicable import contradictions, unused_options
 from classeur.study.material import Material, gather, geometry_of
 from classeur.study.rung import run_rung
 from classeur.training.find_lr import RangeTest
@@ -52,13 +49,18 @@ def configure(recipe: str | Recipe, photos: Path | str, **options: Any) -> RunCo
         training=chosen.training,
         transfer=chosen.transfer,
     )
-    changed: RunConfig = override(config, options)
-    unsupported = [*unsupported_options(changed.model), *unused_options(changed)]
-    problems = [f"{chosen.name} has no option {name}." for name in unsupported]
-    problems += filter_problems(changed.preprocessing.filters)
+    return _checked(override(config, options))
+
+
+def _checked(config: RunConfig) -> RunConfig:
+    """Return the config as its weights want it; refuse options that would do nothing."""
+    name = config.recipe or config.model.name
+    problems = [f"{name} has no option {option}." for option in unused_options(config)]
+    problems += contradictions(config)
+    problems += filter_problems(config.preprocessing.filters)
     if problems:
         raise ConfigError(problems)
-    return suited(changed)
+    return suited(config)
 
 
 def suited(config: RunConfig) -> RunConfig:
@@ -84,68 +86,6 @@ def suited(config: RunConfig) -> RunConfig:
     return dataclasses.replace(config, preprocessing=preprocessing, model=model)
 
 
-def unused_options(config: RunConfig) -> list[str]:
-    """Return the options that were changed but that the way of training does not use."""
-    used = used_by_method(config)
-    default = TransferConfig()
-    unused = [
-        name
-        for name, value in vars(config.transfer).items()
-        if name not in used and value != getattr(default, name)
-    ]
-    if not is_augmented(config):
-        plain = vars(AugmentationConfig())
-        unused += [name for name, v in vars(config.augmentation).items() if v != plain[name]]
-    if config.model.name == "majority":
-        asked, left = vars(config.training), vars(TrainingConfig())
-        unused += sorted(name for name in OF_LEARNING if asked[name] != left[name])
-    return unused
-
-
-def used_by_method(config: RunConfig) -> frozenset[str]:
-    """Return the options of TransferConfig that a run uses."""
-    if not is_pretrained(config.model.name):
-        return frozenset()
-    return _USED[config.transfer.method]
-
-
-def is_augmented(config: RunConfig) -> bool:
-    """Whether options of augmentation change anything: features of a photo itself never change."""
-    if config.model.name == "majority":
-        return False
-    is_frozen = is_pretrained(config.model.name) and config.transfer.method == "frozen"
-    return not is_frozen or config.transfer.views > 0
-
-
-def without_ground(recipe: AugmentationConfig, options: Mapping[str, Any]) -> set[str]:
-    """Return the options of augmentation that build on others which a recipe has not.
-
-    Args:
-        recipe: its augmentation.
-        options: that are to change it; they may be the ground.
-    """
-    leaning = {"magnitude", "extra_augment_rare"}
-    if recipe.randaugment or options.get("randaugment"):
-        leaning.remove("magnitude")
-    others = vars(recipe).keys() - {"magnitude", "extra_augment_rare"}
-    if recipe.is_on or any(options.get(name) for name in others):
-        leaning.remove("extra_augment_rare")
-    return leaning
-
-
-OF_LEARNING = frozenset({"loss", "focal_gamma", "class_weights", "sampling", "ema"})
-"""Options of TrainingConfig that mean nothing to the majority class, which only counts."""
-
-_USED = {
-    "frozen": frozenset({"method", "weights", "views"}),
-    "fine-tune": frozenset(
-        {"method", "weights", "head_epochs", "unfreeze", "layer_decay", "keep_norms"}
-    ),
-    "scratch": frozenset({"method", "weights"}),
-}
-"""Method -> the options of TransferConfig it uses. From scratch, weights only say how to resize."""
-
-
 def reconfigure(path: Path | str, photos: Path | str | None = None, **options: Any) -> RunConfig:
     """Return the config in a TOML file, on other photos or with other options if any are given.
 
@@ -157,7 +97,7 @@ def reconfigure(path: Path | str, photos: Path | str | None = None, **options: A
     config: RunConfig = override(RunConfig.from_toml(Path(path)), options)
     if not config.data.photos:
         raise ConfigError([f"{path} names no photos. Give them beside --config."])
-    return config
+    return _checked(config)
 
 
 def train(
@@ -222,8 +162,10 @@ def find_learning_rate(config: RunConfig, *, to: Path | str) -> RangeTest:
 
     Raises:
         DataError: if the photos cannot be found, read or split.
-        TrainingError: if nothing is trained, or no learning rate lowers the loss.
+        RunFolderError: if the folder holds something else.
+        TrainingError: if nothing is trained.
     """
+    _refuse_foreign(Path(to))
     material = gather(config.data, config.preprocessing)
     config = settled(config, material)
     with tempfile.TemporaryDirectory(prefix="classeur-") as scratch:
@@ -232,6 +174,16 @@ def find_learning_rate(config: RunConfig, *, to: Path | str) -> RangeTest:
         found = run_range_test(run, material.store)
     write_range_test(found, config.recipe, config.training.learning_rate, Path(to))
     return found
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Raise RunFolderError if the page of a range test would be mixed into other files."""
+    is_ours = (folder / TABLE).is_file() or (folder.is_dir() and not any(folder.iterdir()))
+    if folder.exists() and not is_ours:
+        raise RunFolderError(
+            f"{folder} is there already and holds no learning-rate test. Choose another folder "
+            "with --to."
+        )
 
 
 def resume(path: Path | str) -> RunFolder:

@@ -49,18 +49,15 @@ class RangeTest:
     """Training loss, smoothed over the steps before."""
 
     @property
-    def suggestion(self) -> float:
+    def suggestion(self) -> float | None:
         """The learning rate at which the loss has fallen half of the way to its smallest value.
 
         There the curve is steep, and neither the noise of the first steps nor the edge of
-        divergence is near.
+        divergence is near. None: the loss falls at no learning rate.
         """
         before, lowest = float(np.mean(self.losses[:_STILL])), min(self.losses)
         if not lowest < (1 - _FALL) * before:
-            raise TrainingError(
-                f"the loss does not fall at any learning rate from {LOWEST:g} to {HIGHEST:g}: "
-                "there is nothing to suggest."
-            )
+            return None
         half = (before + lowest) / 2
         return next(r for r, x in zip(self.rates, self.losses, strict=True) if x <= half)
 
@@ -78,7 +75,7 @@ def find_learning_rate(run: RunFolder, store: Store) -> RangeTest:
 
     def probe(*what: Any, **how: Any) -> Progress:
         network, inputs, config, _ = what
-        how.pop("begin_epoch", None)
+        how.pop("begin_epoch", lambda _: None)(1)  # what learns in the first epoch
         found.append(range_test(make_trainer(network, inputs, config, **how)))
         how["keep"]()
         return Progress(stopped="the range test was done")
@@ -90,7 +87,11 @@ def find_learning_rate(run: RunFolder, store: Store) -> RangeTest:
 
 
 def range_test(trainer: Trainer, steps: int = STEPS) -> RangeTest:
-    """Train while the learning rate rises from LOWEST to HIGHEST, or until the loss diverges."""
+    """Train while the learning rate rises from LOWEST to HIGHEST, or until the loss diverges.
+
+    Raises:
+        TrainingError: if the loss is not finite from the first step on.
+    """
     generator = seed_all(trainer.config.seed, "range test")
     trainer.network.train()
     rates = np.geomspace(LOWEST, HIGHEST, steps).tolist()
@@ -105,6 +106,8 @@ def range_test(trainer: Trainer, steps: int = STEPS) -> RangeTest:
         smoothed = smooth(losses)
         if smoothed[-1] > _DIVERGED * min(smoothed):
             break
+    if not losses:
+        raise TrainingError("the loss is not finite before anything is learned.")
     return RangeTest(rates[: len(losses)], smooth(losses))
 
 

@@ -143,7 +143,7 @@ def learn(
     network: nn.Module, inputs: Inputs, config: RunConfig, run: RunFolder, *,
     device: torch.device, number_format: str, keep: Callable[[], None],
     begin_epoch: Callable[[int], None] = lambda _: None,
-    after_epoch: Callable[[EpochRow], None] = lambda _: None,
+    after_epoch: Callable[[EpochRow, str], None] = lambda *_: None,
     rates: Mapping[str, float] | None = None,
 ) -> Progress:  # fmt: skip
     """Train a network until the epochs, the patience or the time are spent.
@@ -160,7 +160,8 @@ def learn(
         number_format: `bfloat16` or `float32`.
         keep: called when the weights are the best so far.
         begin_epoch: called with the number of an epoch before it begins.
-        after_epoch: called when an epoch is written down. What it raises ends training, which can
+        after_epoch: called when an epoch is written down, with the epoch and why training ends
+            there; empty: it goes on. What it raises ends training, which can
             then be resumed.
         rates: parameter -> its learning rate as a fraction of the schedule's; None: all of it.
 
@@ -181,7 +182,7 @@ def learn(
         while not progress.stopped:
             row = run_epoch(trainer, progress.epoch + 1, bar)
             _note(trainer, progress, row, run)
-            after_epoch(row)
+            after_epoch(row, progress.stopped)
     return progress
 
 

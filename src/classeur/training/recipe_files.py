@@ -19,12 +19,11 @@ from typing import Any
 
 import tomli_w
 
-from classeur.config import ModelConfig
+from classeur.config import SECTIONS, ModelConfig
 from classeur.errors import ConfigError, did_you_mean
 from classeur.section import Section, override
 from classeur.training.recipes import RECIPES, Recipe, get_recipe
 
-_TABLES = ("preprocessing", "model", "training", "augmentation", "transfer")
 _WORDS = ("name", "description", "from")
 _NAME = re.compile(r"\w[\w.+-]*")
 
@@ -72,7 +71,7 @@ def recipe_of(
         else:
             description = f"{start.name}, changed." if "from" in values else ""
             tables: dict[str, Any] = {
-                table: _changed(start, table, values.get(table, {}), problems) for table in _TABLES
+                table: _changed(start, table, values.get(table, {}), problems) for table in SECTIONS
             }
     if problems:
         raise ConfigError([f"{where}: {problem}" for problem in problems])
@@ -82,9 +81,9 @@ def recipe_of(
 
 def _stray(values: Mapping[str, Any]) -> list[str]:
     problems = [
-        f'unknown option "{key}".{did_you_mean(key, (*_WORDS, *_TABLES))}'
+        f'unknown option "{key}".{did_you_mean(key, (*_WORDS, *SECTIONS))}'
         for key in values
-        if key not in (*_WORDS, *_TABLES)
+        if key not in (*_WORDS, *SECTIONS)
     ]
     return problems + [
         f"{word} must be a text, received {values[word]!r}."
@@ -110,7 +109,7 @@ def recipe_to_mapping(recipe: Recipe, start: str = "") -> dict[str, Any]:
     values: dict[str, Any] = {"name": recipe.name, "description": recipe.description}
     if start:
         values["from"] = start
-    for table in _TABLES:
+    for table in SECTIONS:
         before = vars(getattr(base, table))
         changed = {k: v for k, v in vars(getattr(recipe, table)).items() if v != before[k]}
         if changed:

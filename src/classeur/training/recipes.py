@@ -131,6 +131,13 @@ _RECIPES = (
         _SCRATCH,
     ),
     Recipe(
+        "conv3-dropout-batchnorm-augmented",
+        "conv3 with spatial dropout, batch normalisation and augmentation.",
+        ModelConfig("conv3", spatial_dropout=0.2, normalization="batch"),
+        _SCRATCH,
+        _MOVED,
+    ),
+    Recipe(
         "conv3-augmented",
         "conv3 on photos that are mirrored, turned, zoomed and shifted anew every epoch.",
         ModelConfig("conv3"),
@@ -242,7 +249,15 @@ def frozen_twin(recipe: Recipe) -> Recipe:
         recipe,
         name=name,
         description=f"{recipe.name} without the fine-tuning: the backbone stays frozen.",
-        training=_HEAD,
+        training=like(_HEAD, recipe.training),
         augmentation=AugmentationConfig(),
         transfer=TransferConfig(weights=recipe.transfer.weights),
     )
+
+
+def like(start: TrainingConfig, training: TrainingConfig) -> TrainingConfig:
+    """Return how a head learns alone, for the same loss on the same batches as another training."""
+    return dataclasses.replace(start, **{name: getattr(training, name) for name in _OF_LOSS})
+
+
+_OF_LOSS = ("batch_size", "loss", "focal_gamma", "class_weights", "sampling", "label_smoothing")

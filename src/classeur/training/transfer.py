@@ -21,10 +21,12 @@ from classeur.models.classifier import Classifier
 from classeur.models.pretrained import Pretrained, load_backbone
 from classeur.models.weights import Weights
 from classeur.run_folder import RunFolder, read_json, replacing
+from classeur.section import override
 from classeur.training.checkpoint import Progress, finish
 from classeur.training.features import backbone_of, compute_features
 from classeur.training.inputs import Pixels, TrainingData
 from classeur.training.loop import Learner, learn
+from classeur.training.recipes import like
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +74,7 @@ def fit_transfer(
             finish(stage, _fit_head(transfer, _head_config(config), stage, file))
         _load_head(network, stage)
         seconds = read_json(stage.training)["seconds"]
-    progress = _fine_tune(transfer, network, config, run, learner)
+    progress = _fine_tune(transfer, network, _after(config, seconds), run, learner)
     progress.seconds += seconds
     return progress
 
@@ -84,19 +86,22 @@ def head_stage(run: RunFolder) -> RunFolder:
 
 def _head_config(config: RunConfig) -> RunConfig:
     own = dataclasses.replace(
-        _HEAD,
+        like(_HEAD, config.training),
         epochs=config.transfer.head_epochs,
-        batch_size=config.training.batch_size,
-        loss=config.training.loss,
-        focal_gamma=config.training.focal_gamma,
-        class_weights=config.training.class_weights,
-        sampling=config.training.sampling,
-        label_smoothing=config.training.label_smoothing,
+        max_minutes=config.training.max_minutes,
     )
     plain = dataclasses.replace(config.transfer, views=0)
     return dataclasses.replace(
         config, training=own, transfer=plain, augmentation=AugmentationConfig()
     )
+
+
+def _after(config: RunConfig, seconds: float) -> RunConfig:
+    """Return the config with what is left of its time budget, if it has one."""
+    if not config.training.max_minutes:
+        return config
+    left = max(0.001, round(config.training.max_minutes - seconds / 60, 3))
+    return override(config, {"max_minutes": left})  # type: ignore[no-any-return]
 
 
 def _fit_head(
@@ -123,7 +128,7 @@ def _fit_head(
             save_file(state, temporary)
 
     progress = learner(
-        network.head, features, config, run,
+        network.head, features, _after(config, features.seconds), run,
         device=transfer.device, number_format=transfer.number_format, keep=keep,
     )  # fmt: skip
     _load_head(network, run)

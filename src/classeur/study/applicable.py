@@ -1,0 +1,119 @@
+"""Which options change something in a run: one that does nothing is refused, or left to others."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from classeur.config import (
+    AugmentationConfig,
+    ModelConfig,
+    RunConfig,
+    TrainingConfig,
+    TransferConfig,
+)
+from classeur.models.registry import is_pretrained, options_of
+
+_METHODS = {
+    "frozen": frozenset({"method", "weights", "views"}),
+    "fine-tune": frozenset(
+        {"method", "weights", "head_epochs", "unfreeze", "layer_decay", "keep_norms"}
+    ),
+    "scratch": frozenset({"method", "weights"}),
+}
+"""Method -> the options of TransferConfig it uses. From scratch, weights only say how to resize."""
+
+_OF_LEARNING = frozenset({"loss", "focal_gamma", "class_weights", "sampling", "ema"})
+"""Options of TrainingConfig that mean nothing to the majority class, which only counts."""
+
+_MIXING = frozenset({"mixup", "cutmix"})
+"""Options of augmentation that blend photos, and so have no place among views of one photo."""
+
+DECISIVE = ("method", "views", "head")
+"""Options that decide which others change something."""
+
+
+def applicable(config: RunConfig) -> frozenset[str]:
+    """Return the options of network, transfer, augmentation and training that change something.
+
+    Raises:
+        ModelError: if the network is unknown.
+    """
+    options = options_of(config.model.name) | used_by_method(config)
+    if config.model.head != "dense":
+        options -= {"units"}
+    if is_augmented(config):
+        options |= names_of(AugmentationConfig)
+        if _is_frozen(config):
+            options -= _MIXING
+    training = names_of(TrainingConfig)
+    if config.model.name == "majority":
+        training -= _OF_LEARNING
+    return options | training
+
+
+def unused_options(config: RunConfig) -> list[str]:
+    """Return the options that were changed from their defaults but change nothing.
+
+    Raises:
+        ModelError: if the network is unknown.
+    """
+    used = applicable(config)
+    plain = RunConfig()
+    return [
+        name
+        for section in ("model", "transfer", "augmentation", "training")
+        for name, value in vars(getattr(config, section)).items()
+        if name not in ("name", *used) and value != getattr(getattr(plain, section), name)
+    ]
+
+
+def contradictions(config: RunConfig) -> list[str]:
+    """Return a sentence for every option that needs another one."""
+    if config.transfer.views and _is_frozen(config) and not config.augmentation.is_on:
+        return ["views needs augmentation: without any, all views of a photo are the same."]
+    return []
+
+
+def used_by_method(config: RunConfig) -> frozenset[str]:
+    """Return the options of TransferConfig that a run uses."""
+    if not is_pretrained(config.model.name):
+        return frozenset()
+    return _METHODS[config.transfer.method]
+
+
+def is_augmented(config: RunConfig) -> bool:
+    """Whether options of augmentation change anything: features of a photo itself never change."""
+    if config.model.name == "majority":
+        return False
+    return not _is_frozen(config) or config.transfer.views > 0
+
+
+def without_ground(recipe: AugmentationConfig, options: Mapping[str, Any]) -> set[str]:
+    """Return the options of augmentation that build on others which a recipe has not.
+
+    Args:
+        recipe: its augmentation.
+        options: that are to change it; they may be the ground.
+    """
+    leaning = {"magnitude", "extra_augment_rare"}
+    if recipe.randaugment or options.get("randaugment"):
+        leaning.remove("magnitude")
+    others = vars(recipe).keys() - {"magnitude", "extra_augment_rare"}
+    if recipe.is_on or any(options.get(name) for name in others):
+        leaning.remove("extra_augment_rare")
+    return leaning
+
+
+def names_of(*sections: type[Any]) -> frozenset[str]:
+    """Return the names of all options of some sections."""
+    return frozenset(field.name for section in sections for field in dataclasses.fields(section))
+
+
+ALL = names_of(ModelConfig, TransferConfig, AugmentationConfig, TrainingConfig) - {"name"}
+"""All options that some run has no use for."""
+
+
+def _is_frozen(config: RunConfig) -> bool:
+    return is_pretrained(config.model.name) and config.transfer.method == "frozen"
