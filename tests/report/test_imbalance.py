@@ -14,6 +14,7 @@ from classeur.evaluation.metrics import ClassFigures, Metrics
 from classeur.report.imbalance import is_imbalanced, recall_against_size
 from classeur.report.render import render_run
 from classeur.report.run_report import RunReport
+from classeur.report.study_report import StudyReport
 from classeur.report.svg import Drawing
 from classeur.report.words import describe_imbalance
 
@@ -158,3 +159,16 @@ def test_a_focal_loss_is_said_to_be_one(
     assert "focal" not in run_page().text.partition("For the record")[0]
     config = override(run_report().config, {"loss": "focal"})
     assert "as they were, and its loss is the focal one; validation" in run_page(config=config).text
+
+
+def test_a_binder_shows_class_sizes_of_the_chosen_where_they_differ(
+    study_page: Callable[..., Page], study_report: Callable[..., StudyReport], tmp_path: Path
+) -> None:
+    report = study_report()
+    assert "Rare and frequent classes" not in study_page().text
+    train = {name: 10 * 2**i for i, name in enumerate(report.class_names)}
+    page = study_page(splits={**report.splits, "train": train})
+    assert "Rare and frequent classes" in page.text
+    assert {"href": "#sizes"} in page.named("a")
+    assert (tmp_path / "figures" / "recall.svg").is_file()
+    assert "](figures/recall.svg)" in (tmp_path / "report.md").read_text(encoding="utf-8")

@@ -92,11 +92,14 @@ def render_study(report: StudyReport, folder: Path) -> None:
     curves = small_multiples(report.rungs, len(report.class_names))
     several_seeds = any(len(rung.seed_scores) > 1 for rung in report.rungs)
     scores, time = test_scores(report.rungs), accuracy_against_time(report.rungs)
+    chosen = report.rungs[0].metrics.splits["test"] if report.rungs else None
+    recall = recall_against_size(chosen, report.splits.get("train", {})) if chosen else None
     values = {
         "report": report,
         "curves": curves,
         "scores": scores,
         "time": time,
+        "recall": recall,
         "verdicts": views.verdicts(report),
         "pairs_of_chosen": views.pairs_of_chosen(report),
         "untrained": views.without_history(report),
@@ -105,7 +108,7 @@ def render_study(report: StudyReport, folder: Path) -> None:
         "gap_limit": GAP,
         "command": _command(folder / report.rungs[0].folder) if report.rungs else "",
     }
-    _write_figures(folder, filter(None, [scores, time, *curves.values()]))
+    _write_figures(folder, filter(None, [scores, time, recall, *curves.values()]))
     write_text(folder / "report.md", _markdown("study.md.j2", values))
     write_text(folder / "index.html", _page("study.html.j2", values))
 
