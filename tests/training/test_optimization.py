@@ -5,9 +5,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from classeur.config import TrainingConfig
+from classeur.config import ModelConfig, TrainingConfig
+from classeur.models.registry import create_model
 from classeur.training.optimization import (
     WIDE,
+    WIDE_NORMALIZED,
     balanced_weights,
     gamma_of,
     learning_rate_at,
@@ -148,3 +150,16 @@ def test_a_layer_with_very_many_inputs_takes_smaller_steps(name, expected):
     assert shares[id(network[0].weight)] == expected
     others = [network[0].bias, network[1].weight, network[1].bias]
     assert {shares[id(parameter)] for parameter in others} == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("normalization", "share"), [("none", 1.0), ("batch", 0.5), ("group", 0.5), ("layer", 0.5)]
+)
+def test_a_dense_layer_on_normalised_maps_takes_smaller_steps_sooner(normalization, share):
+    config = ModelConfig("conv3", normalization=normalization)
+    network = create_model(config, (3, 46, 46), 3)  # (46 - 14) / 8 = 4: 1,024 inputs
+    optimizer = make_optimizer(network, TrainingConfig())
+    shares = {id(p): group["share"] for group in optimizer.param_groups for p in group["params"]}
+    first, last = [layer for layer in network if isinstance(layer, nn.Linear)]
+    assert first.in_features == 2 * WIDE_NORMALIZED
+    assert (shares[id(first.weight)], shares[id(last.weight)]) == (share, 1.0)

@@ -55,7 +55,7 @@ def plan(
         if options.get("max_minutes"):
             problems.append("give budget for the whole study or max_minutes for each rung.")
         options = {**options, "max_minutes": budget / training}
-    unused = {name for name in ALL if options.get(name) is not None}
+    unused = {name for name in ALL - {"epochs"} if options.get(name) is not None}
     configs = []
     for rung in rungs:
         own = {k: v for k, v in options.items() if k not in _not_for(rung, options)}

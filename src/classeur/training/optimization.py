@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 
@@ -14,6 +15,12 @@ from classeur.config import TrainingConfig
 WIDE = 16_384
 """Inputs of a dense layer above which its learning rate falls in proportion."""
 
+WIDE_NORMALIZED = 512
+"""The same for a dense layer on flattened maps that were normalised: they are several times larger
+than others, and so is every step."""
+
+_NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm)
+
 
 def make_optimizer(
     network: nn.Module, config: TrainingConfig, rates: Mapping[str, float] | None = None
@@ -22,7 +29,8 @@ def make_optimizer(
 
     A step of Adam moves every weight by about the learning rate, and so the output of a dense layer
     by as much as it has inputs: on all pixels of a photo it would overshoot. Its learning rate is
-    divided by its inputs (Yang et al., 2022, "Tensor Programs V"), from `WIDE` inputs on.
+    divided by its inputs (Yang et al., 2022, "Tensor Programs V"), from `WIDE` inputs on, or from
+    `WIDE_NORMALIZED` where its inputs were normalised.
 
     Args:
         network: what learns.
@@ -30,11 +38,7 @@ def make_optimizer(
         rates: parameter that learns -> its learning rate as a fraction of the schedule's. None: all
             that need a gradient learn, at the whole of it.
     """
-    shares = {
-        layer.weight: WIDE / layer.in_features
-        for layer in network.modules()
-        if isinstance(layer, nn.Linear) and layer.in_features > WIDE and config.optimizer != "sgd"
-    }
+    shares = {} if config.optimizer == "sgd" else _shares_of_wide_layers(network)
     cells: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if name in rates if rates else parameter.requires_grad:
@@ -52,6 +56,21 @@ def make_optimizer(
         )
     kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
     return kind(groups, config.learning_rate, fused=fused)
+
+
+def _shares_of_wide_layers(network: nn.Module) -> dict[torch.Tensor, float]:
+    """Return the weight of each wide dense layer -> the part of the learning rate it gets."""
+    limits = {layer: WIDE for layer in network.modules() if isinstance(layer, nn.Linear)}
+    for part in network.modules():
+        if isinstance(part, nn.Sequential) and any(isinstance(m, _NORMS) for m in part.modules()):
+            for before, layer in itertools.pairwise(part):
+                if isinstance(before, nn.Flatten) and isinstance(layer, nn.Linear):
+                    limits[layer] = WIDE_NORMALIZED
+    return {
+        layer.weight: limit / layer.in_features
+        for layer, limit in limits.items()
+        if layer.in_features > limit
+    }
 
 
 def learning_rate_at(config: TrainingConfig, progress: float) -> float:
