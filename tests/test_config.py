@@ -67,7 +67,7 @@ class TestValues:
                 'unknown normalization "batchnorm". Did you mean "batch"? Expected one of: none, '
                 "batch, group, layer.",
             ),
-            (AugmentationConfig, "randaugment", -1, "randaugment must be at least 0, received -1."),
+            (AugmentationConfig, "randaugment", -1, "randaugment must be from 0 to 14, received -1."),
             (
                 AugmentationConfig, "magnitude", 7.5,
                 "magnitude 7.5 does nothing without randaugment: give it, too.",
@@ -231,7 +231,7 @@ class TestAllAtOnce:
             "magnitude must be from 0 to 10, received 10.5."
         ]
         assert problems(lambda: TrainingConfig(loss="focal", focal_gamma=-1)) == [
-            "focal_gamma must be at least 0, received -1."
+            "focal_gamma must be from 0 to 10, received -1."
         ]
         magnitude = AugmentationConfig(randaugment=2, magnitude=10, extra_augment_rare=True)
         assert magnitude.is_on

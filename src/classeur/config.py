@@ -174,7 +174,8 @@ class AugmentationConfig(Section):
         yield from self.between(0, 1, "zoom", "shift", "brightness", "contrast", "saturation")
         yield from self.within(0, 180, "rotation")
         yield from self.between(0, 80, "shear")
-        yield from self.at_least(0, "mixup", "cutmix", "randaugment")
+        yield from self.at_least(0, "mixup", "cutmix")
+        yield from self.within(0, 14, "randaugment")
         yield from self.within(0, 10, "magnitude")
         if not self.randaugment and self.magnitude != AugmentationConfig.magnitude:
             yield f"magnitude {self.magnitude!r} does nothing without randaugment: give it, too."
@@ -238,7 +239,7 @@ class TrainingConfig(Section):
         yield from self.one_of(OPTIMIZERS, "optimizer")
         yield from self.one_of(SCHEDULES, "schedule")
         yield from self.one_of(LOSSES, "loss")
-        yield from self.at_least(0, "focal_gamma")
+        yield from self.within(0, 10, "focal_gamma")
         if self.loss == "cross-entropy" and self.focal_gamma != TrainingConfig.focal_gamma:
             yield (
                 f"focal_gamma {self.focal_gamma!r} does nothing without the focal loss: give "

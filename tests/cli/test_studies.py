@@ -125,6 +125,10 @@ def test_more_names_than_a_study_and_photos(classeur: Command) -> None:
     assert shown.code == 2
     assert "expected [STUDY] PHOTOS, received 3 names." in shown.err
     assert classeur("study").code == 2
+    for arguments in (("mine.toml",), ("photos", "mine.toml")):
+        shown = classeur("study", *arguments)
+        assert shown.code == 2
+        assert "the photos stand last: classeur study mine.toml PHOTOS" in shown.err
 
 
 def test_the_list_of_studies(classeur: Command) -> None:

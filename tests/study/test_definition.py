@@ -8,7 +8,7 @@ from classeur.errors import ConfigError
 from classeur.report.questions import Question
 from classeur.study.definition import list_studies, read_definition, shipped_study
 from classeur.study.plan import plan
-from classeur.training.recipes import get_recipe
+from classeur.training.recipes import frozen_twin, get_recipe
 
 OWN = """
 title = "Turned"
@@ -116,6 +116,14 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
         ('title = "x"', "rungs must name at least one recipe."),
         ("rungs = 3", "rungs must be a list of texts, received 3."),
         ('rungs = ["conv3"]\nrecipes = ["x"]', "recipes must be a list of tables, received ['x']."),
+        (
+            '[[recipes]]\nname = "a"\nfrom = "dense"\n[[recipes]]\nname = "a"\nfrom = "conv3"',
+            "recipes names a twice.",
+        ),
+        (
+            'rungs = ["conv3"]\n[[questions]]\nask = "?"\nbefore = "conv3"\nafter = "conv3"',
+            "question 1 compares conv3 with itself.",
+        ),
         ('rungs = ["conv3"]\ntraining = 3', "training must be a table, received 3."),
     ],
 )
@@ -159,3 +167,29 @@ def test_a_fine_tuned_rung_is_compared_with_its_frozen_twin():
 def test_a_study_without_fine_tuning_has_nothing_to_compare():
     with pytest.raises(ConfigError, match="compare_frozen needs a rung that is fine-tuned"):
         read_definition("standard").compared_with_frozen()
+
+
+def test_the_twin_is_one_of_classeurs_own_where_it_is_the_same(tmp_path):
+    study = read_definition("standard").with_rungs(["mobilenet-fine-tuned"]).compared_with_frozen()
+    assert study.rungs[0] == get_recipe("mobilenet-frozen")
+    copy = tmp_path / "study.toml"
+    copy.write_text(study.to_toml(), encoding="utf-8")
+    assert read_definition(copy).rungs == study.rungs
+
+
+def test_a_twin_has_the_loss_of_its_rung():
+    tuned = get_recipe("resnet18-fine-tuned")
+    changed = {"loss": "focal", "class_weights": True, "batch_size": 8}
+    own = dataclasses.replace(
+        tuned, name="mine", training=dataclasses.replace(tuned.training, **changed)
+    )
+    twin = frozen_twin(own).training
+    assert (twin.loss, twin.class_weights, twin.batch_size) == ("focal", True, 8)
+
+
+def test_recipes_of_a_study_start_from_files_beside_it(tmp_path, monkeypatch):
+    (tmp_path / "base.toml").write_text('from = "conv1"\n[training]\nepochs = 3\n')
+    path = tmp_path / "study.toml"
+    path.write_text('[[recipes]]\nname = "a"\nfrom = "base.toml"\n')
+    monkeypatch.chdir("/")
+    assert read_definition(path).rungs[0].training.epochs == 3

@@ -14,6 +14,7 @@ from classeur.run_folder import RunFolder, locked
 from classeur.study import study as module
 from classeur.study.plan import plan
 from classeur.study.study import run_study
+from classeur.study.train import configure
 from classeur.training.recipes import get_recipe
 
 SMALL = {**OPTIONS, "size": 16}
@@ -236,3 +237,29 @@ def test_a_study_at_work_is_left_alone(photos, cache, tmp_path):
 def test_a_folder_with_nothing_but_an_old_lock_is_free(photos, cache, tmp_path):
     (tmp_path / ".lock").touch()
     assert run_study(photos, ["majority"], to=tmp_path, **OPTIONS).binder.is_file()
+
+
+def test_a_run_is_no_study(study, photos):
+    with pytest.raises(StudyError, match=r"dense is a run\. Choose another folder with --to"):
+        run_study(photos, ["majority"], to=study.folder / "dense", **SMALL)
+
+
+def test_what_decides_for_a_rung_is_what_is_asked(photos):
+    rungs = recipes("conv3", "mobilenetv1_100-frozen")
+    options = {"method": "fine-tune", "flip": 0.5, "unfreeze": "3"}
+    _, tuned = plan(photos, rungs, 1, 0, options)
+    assert (tuned.augmentation.flip, tuned.transfer.unfreeze) == (0.5, "3")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "message"),
+    [
+        ("mobilenetv1_100-frozen", {"views": 2, "flip": 0.5, "mixup": 0.2}, "has no option mixup."),
+        ("mobilenetv1_100-frozen", {"views": 2}, "views needs augmentation: without any, all"),
+        ("mobilenetv1_100-frozen", {"units": 64}, "has no option units."),
+        ("conv3", {"saturation": 0.5, "color": "grey"}, "saturation needs photos in colour: leave"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(photos, recipe, options, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        configure(recipe, photos, **options)

@@ -58,7 +58,8 @@ def test_only_what_differs_is_written():
 def test_all_that_is_wrong_is_said_at_once(tmp_path):
     path = write(
         tmp_path,
-        'name = "a/b"\n[training]\nepoch = 3\nbatch_size = 0\n[model]\ndropout = "much"\n'
+        'name = "a/b"\nfrom = "conv3"\n[training]\nepoch = 3\nbatch_size = 0\n'
+        '[model]\ndropout = "much"\n'
         "[augmentation]\nflip = 2\n",
     )
     with pytest.raises(ConfigError) as caught:
@@ -77,10 +78,19 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('name = "conv3"', '"conv3" is the name of a recipe of Classeur; choose another name.'),
+        (
+            'name = "conv3"\nfrom = "dense"',
+            '"conv3" is the name of a recipe of Classeur; choose another name.',
+        ),
         ('from = "conv33"', 'unknown recipe "conv33". Did you mean "conv3"?'),
         ("from = 3", "from must be a text, received 3."),
         ("model = 3", "model must be a table, received 3."),
+        ("", 'it needs from = "…", the recipe it starts from, or a network: [model] name.'),
+        ('name = "index.html"\nfrom = "conv3"', "not that of a file, received"),
+        (f'name = "{"n" * 101}"\nfrom = "conv3"', "name must be at most 100 letters"),
+        ('name = "figures"\nfrom = "conv3"', 'received "figures": the run\'s folder has it.'),
+        ("epochs = 1" + "0" * 5000, "cannot be read as TOML: "),
+        ("a = " + "[" * 5000, "cannot be read as TOML: "),
         ("[modell]", 'unknown option "modell". Did you mean "model"?'),
         ("a = = b", "cannot be read as TOML: "),
     ],
@@ -96,3 +106,18 @@ def test_what_is_no_recipe_is_refused(tmp_path, text, message):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read as TOML: No such file or directory"):
         get_recipe(str(tmp_path / "none.toml"))
+
+
+def test_a_recipe_starts_from_one_beside_it(tmp_path):
+    write(tmp_path, 'from = "conv3"\n[training]\nepochs = 3\n', "base.toml")
+    recipe = read_recipe(write(tmp_path, 'from = "base.toml"\n[model]\ndropout = 0.1\n'))
+    assert (recipe.training.epochs, recipe.model.dropout) == (3, 0.1)
+    assert recipe.description == "base, changed."
+
+
+@pytest.mark.parametrize("names", [("a",), ("a", "b")])
+def test_a_recipe_that_starts_from_itself(tmp_path, names):
+    for name, start in zip(names, (*names[1:], names[0]), strict=True):
+        write(tmp_path, f'from = "{start}.toml"', f"{name}.toml")
+    with pytest.raises(ConfigError, match=r"a\.toml starts from itself\."):
+        read_recipe(tmp_path / "a.toml")

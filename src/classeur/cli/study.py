@@ -60,6 +60,8 @@ def command(
     """
     if not 1 <= len(what) <= 2:
         raise click.UsageError(f"expected [STUDY] PHOTOS, received {len(what)} names.")
+    if what[-1].endswith(".toml"):
+        raise click.UsageError(f"the photos stand last: classeur study {what[-1]} PHOTOS")
     from classeur.cli.show import show_study
     from classeur.study.log import show_log
     from classeur.study.study import run_study

@@ -71,9 +71,12 @@ def unused_options(config: RunConfig) -> list[str]:
 
 def contradictions(config: RunConfig) -> list[str]:
     """Return a sentence for every option that needs another one."""
+    found = []
     if config.transfer.views and _is_frozen(config) and not config.augmentation.is_on:
-        return ["views needs augmentation: without any, all views of a photo are the same."]
-    return []
+        found.append("views needs augmentation: without any, all views of a photo are the same.")
+    if config.augmentation.saturation and config.preprocessing.color == "grey":
+        found.append("saturation needs photos in colour: leave it out, or color grey.")
+    return found
 
 
 def used_by_method(config: RunConfig) -> frozenset[str]:

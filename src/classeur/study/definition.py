@@ -189,6 +189,9 @@ def _own_recipes(
 
     for number, values in enumerate(listed, 1):
         name = str(values.get("name", f"recipe {number}"))
+        if name in own:
+            problems.append(f"recipes names {name} twice.")
+            continue
         try:
             own[name] = recipe_of(values, name, find)
         except ConfigError as error:
@@ -223,6 +226,8 @@ def _questions(asked: list[Any], rungs: Sequence[str], problems: list[str]) -> t
         problems += [f"{where} needs the text {key}." for key in lacking]
         problems += [f'{where}: unknown option "{k}".{did_you_mean(k, _QUESTION)}' for k in strange]
         if not lacking and not strange:
+            if values["before"] == values["after"]:
+                problems.append(f"{where} compares {values['before']} with itself.")
             questions.append(Question(**values))
             problems += [
                 f"{where}: {unknown('rung', values[key], rungs)}"

@@ -54,6 +54,8 @@ def begin_study(
 
 def _refuse_foreign(folder: Path, planned: Sequence[PlannedRun]) -> None:
     """Raise StudyError if the study or a run of it would be mixed into somebody's own files."""
+    if (folder / "config.toml").is_file():
+        raise StudyError(f"{folder} is a run. Choose another folder with --to.")
     homes = {folder: "study.toml", **{item.run.path: "config.toml" for item in planned}}
     for home, mark in homes.items():
         ours = (home / mark).is_file() or (home / "manifest.csv").is_file()

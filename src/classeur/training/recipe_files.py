@@ -25,24 +25,40 @@ from classeur.section import Section, override
 from classeur.training.recipes import RECIPES, Recipe, get_recipe
 
 _WORDS = ("name", "description", "from")
+_LONGEST = 100
+_SUFFIXES = (".html", ".md", ".json", ".csv", ".toml")
+"""Of the files that stand beside the runs of a study."""
+
 _NAME = re.compile(r"\w[\w.+-]*")
 
 
-def read_recipe(path: Path) -> Recipe:
+def read_recipe(path: Path, above: tuple[Path, ...] = ()) -> Recipe:
     """Read a recipe from a TOML file.
+
+    Args:
+        path: the file; one that it starts from is looked for beside it.
+        above: the files that start from this one.
 
     Raises:
         ConfigError: if the file cannot be read, with everything that is wrong in it.
     """
+    if path.resolve() in above:
+        raise ConfigError([f"{path} starts from itself."])
+
+    def find(name: str) -> Recipe:
+        if name.endswith(".toml"):
+            return read_recipe(path.parent / name, (*above, path.resolve()))
+        return get_recipe(name)
+
     values = read_toml(path)
-    return recipe_of({"name": path.stem, **values}, str(path))
+    return recipe_of({"name": path.stem, **values}, str(path), find)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Return what a TOML file holds. Raises ConfigError if it cannot be read."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # TOML's own errors are ValueErrors
         reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError([f"{path} cannot be read as TOML: {reason}."]) from error
 
@@ -63,7 +79,7 @@ def recipe_of(
     problems = _stray(values)
     if not problems:
         name = values.get("name", "")
-        problems += _name_problems(name)
+        problems += [*_name_problems(name), *_origin_problems(values)]
         try:
             start = find(values["from"]) if "from" in values else Recipe(name, "", ModelConfig())
         except ConfigError as error:
@@ -77,6 +93,13 @@ def recipe_of(
         raise ConfigError([f"{where}: {problem}" for problem in problems])
     described = values.get("description", description)
     return dataclasses.replace(start, name=name, description=described, **tables)
+
+
+def _origin_problems(values: Mapping[str, Any]) -> list[str]:
+    model = values.get("model", {})
+    if "from" in values or not isinstance(model, Mapping) or "name" in model:
+        return []
+    return ['it needs from = "…", the recipe it starts from, or a network: [model] name.']
 
 
 def _stray(values: Mapping[str, Any]) -> list[str]:
@@ -112,6 +135,8 @@ def recipe_to_mapping(recipe: Recipe, start: str = "") -> dict[str, Any]:
     for table in SECTIONS:
         before = vars(getattr(base, table))
         changed = {k: v for k, v in vars(getattr(recipe, table)).items() if v != before[k]}
+        if table == "model" and not start:  # a recipe of its own says which network it is
+            changed = {"name": recipe.model.name, **changed}
         if changed:
             values[table] = changed
     return values
@@ -120,6 +145,11 @@ def recipe_to_mapping(recipe: Recipe, start: str = "") -> dict[str, Any]:
 def _name_problems(name: str) -> list[str]:
     if not _NAME.fullmatch(name):
         return [f'name must be of letters, digits and ._+-, received "{name}".']
+    if len(name) > _LONGEST or Path(name).suffix in _SUFFIXES or name == "figures":
+        return [
+            f'name must be at most {_LONGEST} letters and not that of a file, received "{name}": '
+            "the run's folder has it."
+        ]
     if name in RECIPES:
         return [f'"{name}" is the name of a recipe of Classeur; choose another name.']
     return []
