@@ -67,7 +67,10 @@ class TestValues:
                 'unknown normalization "batchnorm". Did you mean "batch"? Expected one of: none, '
                 "batch, group, layer.",
             ),
-            (AugmentationConfig, "randaugment", -1, "randaugment must be from 0 to 14, received -1."),
+            (
+                AugmentationConfig, "randaugment", -1,
+                "randaugment must be from 0 to 14, received -1.",
+            ),
             (
                 AugmentationConfig, "magnitude", 7.5,
                 "magnitude 7.5 does nothing without randaugment: give it, too.",
