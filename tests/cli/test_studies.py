@@ -11,11 +11,7 @@ import numpy as np
 import pytest
 
 from classeur.data.manifest import read_manifest
-from classeur.errors import ClasseurError
-from classeur.run_folder import RunFolder
 from classeur.study.definition import list_studies, read_definition
-from classeur.study.material import Material
-from classeur.study.rung import run_rung
 
 Command = Callable[..., Any]
 
@@ -42,20 +38,6 @@ size = 8
 name = "nuit_et_jour"
 reverse = true
 """
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run the rungs in this process: it has imported all they need."""
-
-    def in_this_process(run: RunFolder, material: Material) -> str:
-        try:
-            run_rung(run, material.store, Path(material.root))
-        except ClasseurError as error:
-            return str(error)
-        return ""
-
-    monkeypatch.setattr("classeur.study.study._in_own_process", in_this_process)
 
 
 @pytest.mark.usefixtures("here")

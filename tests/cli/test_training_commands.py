@@ -9,11 +9,6 @@ from typing import Any
 
 import pytest
 
-from classeur.errors import ClasseurError
-from classeur.run_folder import RunFolder
-from classeur.study.material import Material
-from classeur.study.rung import run_rung
-
 Command = Callable[..., Any]
 
 
@@ -65,17 +60,8 @@ def test_photos_too_small_for_the_network(classeur: Command, photos: Path) -> No
     )
 
 
-def test_study_goes_on_after_a_rung_that_fails(
-    classeur: Command, photos: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def in_this_process(run: RunFolder, material: Material) -> str:
-        try:
-            run_rung(run, material.store, Path(material.root))
-        except ClasseurError as error:
-            return str(error)
-        return ""
-
-    monkeypatch.setattr("classeur.study.study._in_own_process", in_this_process)
+@pytest.mark.usefixtures("here")
+def test_study_goes_on_after_a_rung_that_fails(classeur: Command, photos: Path) -> None:
     shown = classeur("-q", "study", photos, "--rungs", "majority,conv3", "--size", 8)
     assert shown.code == 1
     lines = shown.out.splitlines()

@@ -102,15 +102,7 @@ def run_study(
         raise StudyError(f"no rung can be trained. {'; '.join(skipped.values())}")
     if skipped:
         configs = plan(photos, there, seeds, budget, asked.options)
-    # once for each way of preparing, however many rungs and seeds ask for it
-    prepared = {
-        wanted: material.prepared(wanted)
-        for wanted in dict.fromkeys(config.preprocessing for config in configs)
-    }
-    planned = [
-        _planned(config, folder / _name(config, seeds), prepared[config.preprocessing])
-        for config in configs
-    ]
+    planned = _planned(configs, folder, material, seeds)
     make_folder(folder, planned)
     with locked(folder):
         begin_study(folder, material, planned, asked)
@@ -190,8 +182,23 @@ def _missing(configs: Sequence[RunConfig], *, may_miss: bool) -> dict[str, str]:
     return missing
 
 
-def _planned(config: RunConfig, folder: Path, material: Material) -> PlannedRun:
-    return PlannedRun(config.recipe, RunFolder(folder), settled(config, material), material)
+def _planned(
+    configs: Sequence[RunConfig], folder: Path, material: Material, seeds: int
+) -> list[PlannedRun]:
+    """Return the runs, the photos prepared once for each way, however many ask for it."""
+    prepared = {
+        wanted: material.prepared(wanted)
+        for wanted in dict.fromkeys(config.preprocessing for config in configs)
+    }
+    return [
+        PlannedRun(
+            config.recipe,
+            RunFolder(folder / _name(config, seeds)),
+            settled(config, prepared[config.preprocessing]),
+            prepared[config.preprocessing],
+        )
+        for config in configs
+    ]
 
 
 def _report(
