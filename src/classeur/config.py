@@ -216,6 +216,9 @@ class TrainingConfig(Section):
     sampling: str = "shuffled"
     """`shuffled`: each photo once an epoch; `balanced`: as many photos an epoch, but each class as
     often as any other. That shifts the probabilities towards rare classes."""
+    restore_prior: bool = False
+    """Shift the probabilities back to how frequent the classes are, where class weights, balanced
+    sampling or `extra_augment_rare` have shifted them."""
     ema: float = 0.0
     """Decay, a step, of a moving average of the weights, which then is what is validated and kept:
     `0.99`. 0: off."""

@@ -6,9 +6,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from tests.report.pages import Page, rows
 
 from classeur.evaluation.evaluate import RunMetrics
+from classeur.evaluation.predictions import Predictions
+from classeur.report.run_report import small_test
 
 
 def test_a_sheet_shows_its_headline(run_page: Callable[..., Page]) -> None:
@@ -50,6 +53,29 @@ def test_the_confusion_table_holds_the_numbers(
     assert [[int(cell) for cell in row[1:-1]] for row in table] == confusion
     assert [int(row[-1]) for row in table] == [sum(row) for row in confusion]
     assert [row[0] for row in table][:2] == ["&lt;script&gt;alert(1)&lt;/script&gt;", "a|b"]
+
+
+def test_a_large_test_shows_what_a_small_one_would_have(run_page: Callable[..., Page]) -> None:
+    assert "small test" not in run_page().text
+    small = [[30 * (i == j) + i + j for j in range(6)] for i in range(6)]
+    number = sum(map(sum, small))
+    page = run_page(small_test=small)
+    assert f"On {number} test photos drawn at random" in page.text
+    table = rows(page, f"(columns), {number} test photos drawn at random.")
+    assert [[int(cell) for cell in row[1:-1]] for row in table] == small
+
+
+def test_two_hundred_photos_are_a_small_test_of_a_thousand() -> None:
+    labels = np.arange(1000) % 3
+    probabilities = np.eye(3, dtype=np.float32)[(labels + (labels == 2)) % 3]  # 2 is taken for 0
+    names, paths = ["a", "b", "c"], [f"{i}.png" for i in range(1000)]
+    predictions = Predictions(paths, ["test"] * 1000, labels, probabilities, names)
+    matrix = np.array(small_test(predictions))
+    assert matrix.sum() == 200
+    assert matrix[0, 0] + matrix[1, 1] + matrix[2, 0] == 200
+    assert matrix.sum(axis=1).min() > 40
+    one_less = Predictions(paths[1:], ["test"] * 999, labels[1:], probabilities[1:], names)
+    assert small_test(one_less) == []
 
 
 def test_the_diagonal_is_marked(run_page: Callable[..., Page]) -> None:

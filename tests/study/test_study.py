@@ -190,6 +190,18 @@ def test_what_an_option_builds_on_decides_for_which_rungs_it_holds(photos):
     assert caught.value.problems == ["none of the rungs has the option extra_augment_rare."]
 
 
+def test_a_prior_is_restored_in_the_rungs_that_shift_it(photos):
+    rungs = recipes("majority", "conv3", "conv3-augmented")
+    options = {"extra_augment_rare": True, "restore_prior": True}
+    configs = plan(photos, rungs, 1, 0, options)
+    assert [c.training.restore_prior for c in configs] == [False, False, True]
+    configs = plan(photos, rungs, 1, 0, {"class_weights": True, "restore_prior": True})
+    assert [c.training.restore_prior for c in configs] == [False, True, True]
+    with pytest.raises(ConfigError) as caught:
+        plan(photos, rungs, 1, 0, {"restore_prior": True})
+    assert caught.value.problems == ["none of the rungs has the option restore_prior."]
+
+
 def test_an_option_of_a_network_holds_for_the_rungs_that_have_it(photos):
     configs = plan(photos, recipes("majority", "dense", "conv3"), 1, 0, {"dropout": 0.3})
     assert [c.model.dropout for c in configs] == [0.5, 0.3, 0.3]

@@ -69,7 +69,12 @@ def thin_out(data):
 
 @pytest.mark.parametrize("epoch", [1, 3])
 @pytest.mark.parametrize(
-    "options", [{}, {"sampling": "balanced"}, {"extra_augment_rare": True, "randaugment": 2}]
+    "options",
+    [
+        {},
+        {"sampling": "balanced"},
+        {"extra_augment_rare": True, "randaugment": 2, "restore_prior": True},
+    ],
 )
 def test_interrupted_and_resumed_equals_uninterrupted(
     options, epoch, config, train, data, tmp_path, monkeypatch

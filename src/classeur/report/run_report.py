@@ -33,6 +33,10 @@ MISTAKES = 12
 """Test photos shown whose label had the smallest probability."""
 
 
+SMALL_TEST = 200
+"""Test photos of a second confusion matrix, drawn at random, where there are five times as many."""
+
+
 @dataclass(frozen=True)
 class RunReport:
     """All that a sheet shows."""
@@ -56,6 +60,8 @@ class RunReport:
     """Name, source, licence and photos of the pre-trained weights it began with; empty: none."""
     class_sizes: dict[str, int] = field(default_factory=dict)
     """Class -> its training photos."""
+    small_test: list[list[int]] = field(default_factory=list)
+    """Confusion matrix of `SMALL_TEST` test photos; empty where there are few anyway."""
     binder: str = ""
     """Address of the binder it belongs to, relative to the run folder. Empty: none."""
 
@@ -97,6 +103,7 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
         mistakes=[album.card(test, row) for row in _worst(test, MISTAKES)],
         backbone=classifier.backbone,
         class_sizes=class_sizes,
+        small_test=small_test(test),
         binder="../index.html" if (run.path.parent / "study.toml").is_file() else "",
     )
 
@@ -108,6 +115,19 @@ def write_run_report(run: RunFolder, root: Path, store: Store | None = None) -> 
     report = build_run_report(run, root, store)
     render_run(report, run.path)
     return report
+
+
+def small_test(predictions: Predictions) -> list[list[int]]:
+    """Return the confusion matrix of `SMALL_TEST` photos; empty for fewer than five times that."""
+    count, classes = len(predictions.paths), len(predictions.class_names)
+    if count < 5 * SMALL_TEST:
+        return []
+    rows = _spread(predictions, SMALL_TEST)
+    cells = predictions.labels[rows] * classes + predictions.predicted[rows]
+    matrix: list[list[int]] = (
+        np.bincount(cells, minlength=classes**2).reshape(classes, classes).tolist()
+    )
+    return matrix
 
 
 class _Pictures:

@@ -24,7 +24,9 @@ _METHODS = {
 }
 """Method -> the options of TransferConfig it uses. From scratch, weights only say how to resize."""
 
-_OF_LEARNING = frozenset({"loss", "focal_gamma", "class_weights", "sampling", "ema"})
+_OF_LEARNING = frozenset(
+    {"loss", "focal_gamma", "class_weights", "sampling", "restore_prior", "ema"}
+)
 """Options of TrainingConfig that mean nothing to the majority class, which only counts."""
 
 _MIXING = frozenset({"mixup", "cutmix"})
@@ -76,6 +78,12 @@ def contradictions(config: RunConfig) -> list[str]:
         found.append("views needs augmentation: without any, all views of a photo are the same.")
     if config.augmentation.saturation and config.preprocessing.color == "grey":
         found.append("saturation needs photos in colour: leave it out, or color grey.")
+    has = {**vars(config.training), **vars(config.augmentation)}
+    if config.training.restore_prior and not _shifts_prior(has):
+        found.append(
+            "restore_prior has nothing to restore without class_weights, sampling balanced or "
+            "extra_augment_rare."
+        )
     return found
 
 
@@ -93,20 +101,25 @@ def is_augmented(config: RunConfig) -> bool:
     return not _is_frozen(config) or config.transfer.views > 0
 
 
-def without_ground(recipe: AugmentationConfig, options: Mapping[str, Any]) -> set[str]:
-    """Return the options of augmentation that build on others which a recipe has not.
+def without_ground(config: RunConfig, options: Mapping[str, Any]) -> set[str]:
+    """Return the options that build on others which a recipe has not.
 
     Args:
-        recipe: its augmentation.
+        config: of the recipe.
         options: that are to change it; they may be the ground.
     """
-    leaning = {"magnitude", "extra_augment_rare"}
-    if recipe.randaugment or options.get("randaugment"):
-        leaning.remove("magnitude")
-    others = vars(recipe).keys() - {"magnitude", "extra_augment_rare"}
-    if recipe.is_on or any(options.get(name) for name in others):
-        leaning.remove("extra_augment_rare")
-    return leaning
+    given = {name: value for name, value in options.items() if value is not None}
+    has = {**vars(config.training), **vars(config.augmentation), **given}
+    if not is_augmented(config):
+        has["extra_augment_rare"] = False
+        return set() if _shifts_prior(has) else {"restore_prior"}
+    leaning = set()
+    if not has["randaugment"]:
+        leaning.add("magnitude")
+    if not any(has[k] for k in names_of(AugmentationConfig) - {"magnitude", "extra_augment_rare"}):
+        leaning.add("extra_augment_rare")
+        has["extra_augment_rare"] = False
+    return leaning if _shifts_prior(has) else leaning | {"restore_prior"}
 
 
 def names_of(*sections: type[Any]) -> frozenset[str]:
@@ -116,6 +129,11 @@ def names_of(*sections: type[Any]) -> frozenset[str]:
 
 ALL = names_of(ModelConfig, TransferConfig, AugmentationConfig, TrainingConfig) - {"name"}
 """All options that some run has no use for."""
+
+
+def _shifts_prior(has: Mapping[str, Any]) -> bool:
+    uneven = has["class_weights"] or has["sampling"] == "balanced"
+    return bool(uneven or has["extra_augment_rare"])
 
 
 def _is_frozen(config: RunConfig) -> bool:

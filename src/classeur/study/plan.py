@@ -12,7 +12,7 @@ from classeur.errors import ConfigError
 from classeur.models.registry import is_pretrained, options_of
 from classeur.run_folder import RunFolder
 from classeur.section import override
-from classeur.study.applicable import ALL, DECISIVE, applicable, is_augmented, without_ground
+from classeur.study.applicable import ALL, DECISIVE, applicable, without_ground
 from classeur.study.material import Material
 from classeur.study.train import configure
 from classeur.training.recipes import Recipe
@@ -83,7 +83,5 @@ def _not_for(rung: Recipe, options: Mapping[str, Any]) -> set[str]:
         config = override(config, {name: options.get(name) for name in DECISIVE if name in mine})
     except ConfigError:  # wrong in itself, or by an option: said where it is configured
         return set()
-    skipped = ALL - applicable(config)
-    if is_augmented(config):
-        skipped |= without_ground(config.augmentation, options)
+    skipped = ALL - applicable(config) | without_ground(config, options)
     return set(skipped | {"epochs"} if rung.model.name == "majority" else skipped)

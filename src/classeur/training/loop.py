@@ -7,7 +7,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -39,6 +39,7 @@ from classeur.training.optimization import (
     make_targets,
     predicted,
 )
+from classeur.training.prior import prior_shift, shifted
 from classeur.training.sampling import Sampling, turns_of
 from classeur.training.seeding import seed_all
 
@@ -63,6 +64,8 @@ class Trainer:
     """Called when the weights are the best so far."""
     average: Average | None
     """Of the weights, where it is to be validated and kept in their stead."""
+    shift: torch.Tensor | None
+    """Of the logits, (num_classes,), in the weights that are validated and kept; None: none."""
     begin_epoch: Callable[[int], None] = lambda _: None
     """Called with the number of an epoch before it begins."""
     deadline: float = math.inf
@@ -80,9 +83,15 @@ class Trainer:
         left = max(0.0, self.deadline - time.monotonic())
         return 1 - min(1.0, left / budget) if budget else 0.0
 
-    def kept_weights(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def kept_weights(self) -> Iterator[None]:
         """Inside, the network has the weights that are validated and kept."""
-        return self.average.applied() if self.average else nullcontext()
+        with ExitStack() as changes:
+            if self.average:
+                changes.enter_context(self.average.applied())
+            if self.shift is not None:
+                changes.enter_context(shifted(self.network, self.shift))
+            yield
 
     def set_learning_rate(self, rate: float) -> None:
         """Give every group of parameters its share of a learning rate."""
@@ -205,6 +214,7 @@ def make_trainer(
         _class_weights(sampling, device),
         keep,
         Average(network, config.training.ema) if config.training.ema else None,
+        prior_shift(sampling) if config.training.restore_prior else None,
     )
 
 

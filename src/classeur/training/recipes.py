@@ -260,4 +260,7 @@ def like(start: TrainingConfig, training: TrainingConfig) -> TrainingConfig:
     return dataclasses.replace(start, **{name: getattr(training, name) for name in _OF_LOSS})
 
 
-_OF_LOSS = ("batch_size", "loss", "focal_gamma", "class_weights", "sampling", "label_smoothing")
+_OF_LOSS = (
+    *("batch_size", "loss", "focal_gamma", "label_smoothing"),
+    *("class_weights", "sampling", "restore_prior"),
+)

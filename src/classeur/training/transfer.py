@@ -89,6 +89,7 @@ def _head_config(config: RunConfig) -> RunConfig:
         like(_HEAD, config.training),
         epochs=config.transfer.head_epochs,
         max_minutes=config.training.max_minutes,
+        restore_prior=False,  # once, at the end
     )
     plain = dataclasses.replace(config.transfer, views=0)
     return dataclasses.replace(
