@@ -8,6 +8,7 @@ from classeur.errors import ConfigError
 from classeur.report.questions import Question
 from classeur.study.definition import list_studies, read_definition, shipped_study
 from classeur.study.plan import plan
+from classeur.study.tuning import Tuning
 from classeur.training.recipes import frozen_twin, get_recipe
 
 OWN = """
@@ -70,6 +71,58 @@ def test_a_study_writes_what_it_reads(own, tmp_path):
     assert read_definition(copy) == read_definition(own)
 
 
+SEARCHED = """
+rungs = ["turned", "turned-tuned", "more-tuned", "dense-tuned"]
+[[recipes]]
+name = "turned"
+from = "conv3"
+[recipes.augmentation]
+rotation = 20
+[[searches]]
+name = "turned-tuned"
+recipe = "turned"
+trials = 5
+[[searches]]
+name = "more-tuned"
+recipe = "more.toml"
+options = ["dropout"]
+[[searches]]
+name = "dense-tuned"
+recipe = "dense"
+"""
+
+
+def test_a_search_makes_a_rung(own, tmp_path):
+    own.write_text(SEARCHED, encoding="utf-8")
+    study = read_definition(own)
+    rungs = {rung.name: rung for rung in study.rungs}
+    assert rungs["turned-tuned"].augmentation.rotation == 20
+    assert rungs["more-tuned"].training.epochs == 3
+    assert rungs["dense-tuned"].description == (
+        "dense with the options that did best on validation in a search."
+    )
+    assert study.tuning("turned-tuned") == Tuning("turned-tuned", "turned", 5)
+    assert study.tuning("more-tuned") == Tuning("more-tuned", "more", 20, ("dropout",))
+    assert study.tuning("turned") is None
+    copy = tmp_path / "elsewhere" / "study.toml"
+    copy.parent.mkdir()
+    copy.write_text(study.to_toml(), encoding="utf-8")
+    assert read_definition(copy) == study
+
+
+def test_the_searches_of_rungs_that_are_left_out_are_left_out(own):
+    own.write_text(SEARCHED, encoding="utf-8")
+    study = read_definition(own)
+    names = [tuning.name for tuning in study.without(["more-tuned", "turned"]).searches]
+    assert names == ["turned-tuned", "dense-tuned"]
+    assert study.with_rungs(["conv1"]).searches == ()
+
+
+def test_a_search_has_a_share_of_the_budget():
+    rungs = (get_recipe("majority"), get_recipe("conv3"))
+    assert [c.training.max_minutes for c in plan("photos", rungs, 1, 6, {}, 1)] == [3, 3]
+
+
 def test_a_part_of_the_rungs(own):
     study = read_definition(own).with_rungs(["turned", "dense"])
     assert study.rungs == (read_definition(own).rungs[1], get_recipe("dense"))
@@ -123,6 +176,20 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
         (
             'rungs = ["conv3"]\n[[questions]]\nask = "?"\nbefore = "conv3"\nafter = "conv3"',
             "question 1 compares conv3 with itself.",
+        ),
+        (
+            'rungs = ["x"]\n[[searches]]\nname = "x"\nrecipe = "conv33"',
+            'search 1: unknown recipe "conv33". Did you mean "conv3"?',
+        ),
+        ("[[searches]]\ntrials = 0", "search 1: trials must be at least 1, received 0."),
+        ("[[searches]]\ntrials = 3", "search 1: it needs a recipe."),
+        (
+            'rungs = ["conv3"]\n[[searches]]\nname = "conv3"\nrecipe = "dense"',
+            'search 1: "conv3" is the name of a recipe of Classeur; choose another name.',
+        ),
+        (
+            '[[searches]]\nname = "a"\nrecipe = "dense"\n[[recipes]]\nname = "a"\nfrom = "conv3"',
+            "search 1: there is a recipe a already.",
         ),
         ('rungs = ["conv3"]\ntraining = 3', "training must be a table, received 3."),
     ],

@@ -11,7 +11,6 @@ from tests.study.conftest import OPTIONS
 from classeur.data.manifest import read_manifest
 from classeur.errors import ConfigError, RunFolderError, StudyError
 from classeur.run_folder import RunFolder, locked
-from classeur.study import study as module
 from classeur.study.plan import plan
 from classeur.study.study import run_study
 from classeur.study.train import configure
@@ -128,7 +127,7 @@ def test_a_killed_rung_is_reported(photos, cache, tmp_path, monkeypatch):
         def wait(self):
             return -9
 
-    monkeypatch.setattr(module.subprocess, "Popen", Killed)
+    monkeypatch.setattr(subprocess, "Popen", Killed)
     with pytest.raises(StudyError, match="killed by signal 9; the machine may have run out of"):
         run_study(photos, ("dense",), to=tmp_path / "binder", **SMALL)
 

@@ -35,6 +35,7 @@ def build_study_report(
     questions: Sequence[Question] = (),
     missing: Collection[str] = (),
     about: Sequence[str] = (),
+    searches: Mapping[str, str] | None = None,
 ) -> StudyReport:
     """Read the finished runs of a study and return its binder.
 
@@ -50,6 +51,7 @@ def build_study_report(
         questions: that the pairs of rungs answer.
         missing: rungs that were asked for and did not finish.
         about: what the study is, in paragraphs.
+        searches: rung -> the folder of the search that its options are from.
     """
     sheets = [_sheet(name, seeds) for name, seeds in runs.items()]
     sheets.sort(key=lambda sheet: (-sheet.val.value, sheet.metrics.splits["val"].log_loss.value))
@@ -84,6 +86,7 @@ def build_study_report(
         environment=read_json(_folder(runs, chosen).environment),
         answers=answer_all(questions, pairs, asked, missing),
         about=list(about),
+        searches=dict(searches or {}),
     )
 
 

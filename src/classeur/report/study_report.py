@@ -78,3 +78,5 @@ class StudyReport:
     """To the questions of the study, in its order."""
     about: list[str] = field(default_factory=list)
     """What the study is, in paragraphs; empty for one that has no name."""
+    searches: dict[str, str] = field(default_factory=dict)
+    """Rung -> folder, inside the study, of the search that its options are from."""

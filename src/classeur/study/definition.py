@@ -9,6 +9,11 @@ from = "conv3"
 [recipes.augmentation]
 rotation = 20
 
+[[searches]]                # options that are searched for before the rung is trained
+name = "conv3-tuned"
+recipe = "conv3"
+trials = 10
+
 [[questions]]
 ask = "What does turning bring?"
 before = "conv3"
@@ -21,7 +26,7 @@ top_classes = 10
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -34,11 +39,12 @@ from classeur.errors import ConfigError, did_you_mean, unknown
 from classeur.report.questions import Question
 from classeur.section import Section, build, override
 from classeur.study.arrays import Arrays
+from classeur.study.tuning import Tuning
 from classeur.training.recipe_files import read_toml, recipe_of, recipe_to_mapping
 from classeur.training.recipes import Recipe, frozen_twin, get_recipe
 
 _TEXTS = ("title", "about", "published")
-_LISTS = ("rungs", "recipes", "questions")
+_LISTS = ("rungs", "recipes", "searches", "questions")
 _TABLES = {k: v for k, v in vars(RunConfig()).items() if isinstance(v, Section)}
 _QUESTION = ("ask", "before", "after")
 _SHIPPED = files("classeur") / "studies"
@@ -59,6 +65,12 @@ class Definition:
     """Options for all rungs, by their bare names."""
     arrays: Arrays = field(default_factory=Arrays)
     """The photos as plain arrays, beside the binder."""
+    searches: tuple[Tuning, ...] = ()
+    """Rungs whose options are searched for first, by their names."""
+
+    def tuning(self, name: str) -> Tuning | None:
+        """Return what is asked of the search of a rung; None: it has none."""
+        return next((tuning for tuning in self.searches if tuning.name == name), None)
 
     def with_rungs(self, rungs: Sequence[str | Recipe]) -> Definition:
         """Return the study with other rungs: its own by name, and any other recipe.
@@ -74,7 +86,16 @@ class Definition:
         problems += _twice([recipe.name for recipe in found])
         if problems:
             raise ConfigError(problems)
-        return dataclasses.replace(self, rungs=found)
+        return self._of(found)
+
+    def without(self, names: Collection[str]) -> Definition:
+        """Return the study without some of its rungs."""
+        return self._of(tuple(rung for rung in self.rungs if rung.name not in names))
+
+    def _of(self, rungs: tuple[Recipe, ...]) -> Definition:
+        names = [rung.name for rung in rungs]
+        searches = tuple(tuning for tuning in self.searches if tuning.name in names)
+        return dataclasses.replace(self, rungs=rungs, searches=searches)
 
     def compared_with_frozen(self) -> Definition:
         """Return the study with a frozen twin before each rung that is fine-tuned, and a question.
@@ -99,18 +120,29 @@ class Definition:
             rungs.append(rung)
         return dataclasses.replace(self, rungs=tuple(rungs), questions=tuple(questions))
 
+    def _recipes(self) -> list[Recipe]:
+        """Return the recipes of the rungs, and for a search the one that it starts from."""
+        recipes = {rung.name: rung for rung in self.rungs if self.tuning(rung.name) is None}
+        for rung in self.rungs:
+            tuning = self.tuning(rung.name)
+            if tuning is not None:
+                recipes.setdefault(tuning.recipe, tuning.origin(rung))
+        return list(recipes.values())
+
     def to_toml(self) -> str:
         """Return the study as TOML: `read_definition` builds the same from it."""
-        own = [recipe for recipe in self.rungs if _is_own(recipe)]
+        there = [recipe.name for recipe in self.rungs]
+        own = [recipe for recipe in self._recipes() if _is_own(recipe)]
         values: dict[str, Any] = {key: getattr(self, key) for key in _TEXTS if getattr(self, key)}
-        values["rungs"] = [recipe.name for recipe in self.rungs]
+        values["rungs"] = there
         values |= _tables(self.options)
         values["arrays"] = {k: v for k, v in vars(self.arrays).items() if v}
         values["recipes"] = [recipe_to_mapping(recipe) for recipe in own]
+        values["searches"] = [{k: v for k, v in vars(t).items() if v} for t in self.searches]
         values["questions"] = [
             vars(question)
             for question in self.questions
-            if {question.before, question.after} <= set(values["rungs"])
+            if {question.before, question.after} <= set(there)
         ]
         return tomli_w.dumps({key: value for key, value in values.items() if value})
 
@@ -157,6 +189,8 @@ def _built(values: Mapping[str, Any], folder: Path, problems: list[str]) -> Defi
     listed = _list_of(values, "recipes", dict, problems)
     broken: list[str] = []
     own = _own_recipes(listed, folder, problems, broken)
+    asked_of = _list_of(values, "searches", dict, problems)
+    searches = _searches(asked_of, own, folder, problems, broken)
     names = _list_of(values, "rungs", str, problems) or [*own, *broken]
     placed = [_placed(name, folder) for name in names]
     # what is wrong with a recipe has been said: its name is no second mistake
@@ -175,6 +209,7 @@ def _built(values: Mapping[str, Any], folder: Path, problems: list[str]) -> Defi
         values.get("published", ""),
         _options(values, problems),
         _arrays(values.get("arrays", {}), problems),
+        tuple(searches),
     )
 
 
@@ -198,6 +233,32 @@ def _own_recipes(
             problems += error.problems
             broken.append(name)
     return own
+
+
+def _searches(
+    listed: list[Any], own: dict[str, Recipe], folder: Path, problems: list[str], broken: list[str]
+) -> list[Tuning]:
+    """Return the searches, and add the rungs they end in to the recipes; add what is wrong."""
+    searches: list[Tuning] = []
+
+    def find(name: str) -> Recipe:
+        return own[name] if name in own else get_recipe(_placed(name, folder))
+
+    for number, values in enumerate(listed, 1):
+        where = f"search {number}"
+        try:
+            tuning = cast("Tuning", build(Tuning, values))
+            start = recipe_of({"name": tuning.name, "from": tuning.recipe}, where, find)
+            tuning = dataclasses.replace(tuning, recipe=find(tuning.recipe).name)  # of a file
+        except ConfigError as error:
+            problems += [p if p.startswith(where) else f"{where}: {p}" for p in error.problems]
+            broken.append(str(values.get("name", "")))
+            continue
+        if tuning.name in own:
+            problems.append(f"{where}: there is a recipe {tuning.name} already.")
+        own[tuning.name] = tuning.of(start)
+        searches.append(tuning)
+    return searches
 
 
 def _placed(name: str, folder: Path) -> str:

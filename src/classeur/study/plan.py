@@ -31,7 +31,7 @@ class PlannedRun:
 
 def plan(
     photos: Path | str, rungs: Sequence[Recipe], seeds: int, budget: float,
-    options: Mapping[str, Any],
+    options: Mapping[str, Any], searches: int = 0,
 ) -> list[RunConfig]:  # fmt: skip
     """Return a config for each rung and seed, each option for all rungs that have it.
 
@@ -41,6 +41,7 @@ def plan(
         seeds: trainings of each.
         budget: minutes of training, shared out evenly. 0: no limit.
         options: by their bare names.
+        searches: that have a share of the budget, too.
 
     Raises:
         ConfigError: with all that is wrong.
@@ -50,7 +51,7 @@ def plan(
         for name, value, least in (("seeds", seeds, 1), ("budget", budget, 0))
         if not value >= least
     ]
-    training = sum(rung.model.name != "majority" for rung in rungs) * seeds
+    training = sum(rung.model.name != "majority" for rung in rungs) * seeds + searches
     if budget > 0 and training:
         if options.get("max_minutes"):
             problems.append("give budget for the whole study or max_minutes for each rung.")
@@ -58,7 +59,7 @@ def plan(
     unused = {name for name in ALL - {"epochs"} if options.get(name) is not None}
     configs = []
     for rung in rungs:
-        own = {k: v for k, v in options.items() if k not in _not_for(rung, options)}
+        own = options_for(rung, options)
         unused -= own.keys()
         for seed in range(max(1, seeds)):
             try:
@@ -71,6 +72,12 @@ def plan(
     if problems:
         raise ConfigError(problems)
     return configs
+
+
+def options_for(rung: Recipe, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a study that hold for one of its rungs."""
+    others = _not_for(rung, options)
+    return {name: value for name, value in options.items() if name not in others}
 
 
 def _not_for(rung: Recipe, options: Mapping[str, Any]) -> set[str]:

@@ -7,33 +7,21 @@ A study starts this file as a process of its own, so that all memory returns whe
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import logging
-import os
-import signal
 import sys
-import traceback
 from pathlib import Path
 
 from classeur.config import RunConfig
 from classeur.data.manifest import read_manifest
 from classeur.data.store import Store
-from classeur.errors import ClasseurError, system_error
 from classeur.evaluation.evaluate import evaluate_run
-from classeur.exit_codes import FAILED, INTERRUPTED
 from classeur.models.device import choose_device
 from classeur.report.run_report import write_run_report
-from classeur.run_folder import RunFolder, locked, write_json
-from classeur.study.log import show_log
+from classeur.run_folder import RunFolder, locked
+from classeur.study.process import work_as_process
 from classeur.training.session import train_run
 
 log = logging.getLogger(__name__)
-
-_PR_SET_PDEATHSIG = 1
-
-DEBUG = "CLASSEUR_DEBUG"
-"""Environment variable that makes a rung show the traceback of a bug."""
 
 
 def run_rung(run: RunFolder, store: Store, root: Path) -> None:
@@ -70,39 +58,8 @@ def failure_file(run: RunFolder) -> Path:
 
 def main(arguments: list[str]) -> int:
     """Run one rung; return the exit code."""
-    show_log()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    _end_with_parent()
     run, store, root = RunFolder(Path(arguments[0])), Store(Path(arguments[1])), Path(arguments[2])
-    failure_file(run).unlink(missing_ok=True)
-    try:
-        run_rung(run, store, root)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except ClasseurError as error:
-        return _failed(run, str(error))
-    except OSError as error:
-        return _failed(run, system_error(error))
-    except Exception as error:  # the edge of the process: the study reports it and goes on
-        if os.environ.get(DEBUG):
-            traceback.print_exc()
-        return _failed(run, f"this is a bug in Classeur: {type(error).__name__}: {error}")
-    return 0
-
-
-def _failed(run: RunFolder, reason: str) -> int:
-    with contextlib.suppress(OSError):  # on a full disk the exit code has to do
-        write_json(failure_file(run), {"error": reason})
-    return FAILED
-
-
-def _end_with_parent() -> None:
-    """Be ended in order when the study's process dies, so that no rung trains on for nobody.
-
-    Linux has a call for it; elsewhere the lock on the run folder keeps a second one out.
-    """
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    return work_as_process(lambda: run_rung(run, store, root), failure_file(run))
 
 
 if __name__ == "__main__":

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +13,20 @@ from classeur.config import RunConfig
 from classeur.data.inspect import Inspection
 from classeur.data.records import SPLITS
 from classeur.errors import ConfigError, StudyError, WeightsError
-from classeur.exit_codes import INTERRUPTED
 from classeur.models.weights import fetched
 from classeur.report.binder import build_study_report, write_study_report
 from classeur.report.study_report import StudyReport
 from classeur.report.units import plain, quantity
-from classeur.run_folder import RunFolder, locked, read_json
+from classeur.run_folder import RunFolder, locked
 from classeur.study.arrays import save_arrays
 from classeur.study.definition import Definition, read_definition
 from classeur.study.folder import begin_study, make_folder
 from classeur.study.material import Material, gather
-from classeur.study.plan import PlannedRun, plan
+from classeur.study.plan import PlannedRun, options_for, plan
+from classeur.study.process import wait_for
 from classeur.study.rung import failure_file
 from classeur.study.train import settled
+from classeur.study.tuning import require_optuna, tune
 from classeur.training.recipes import Recipe
 from classeur.training.session import begin_run, pretrained_weights
 
@@ -96,20 +95,28 @@ def run_study(
     folder = Path(to)
     material = gather(configs[0].data, configs[0].preprocessing)
     _say_what_is_there(material)
-    skipped = _missing(configs, may_miss=rungs is None)
-    there = tuple(rung for rung in asked.rungs if rung.name not in skipped)
-    if not there:
+    skipped = _missing(asked, configs, may_miss=rungs is None)
+    there = asked.without(skipped)
+    if not there.rungs:
         raise StudyError(f"no rung can be trained. {'; '.join(skipped.values())}")
     if skipped:
-        configs = plan(photos, there, seeds, budget, asked.options)
+        configs = _plan(photos, there, seeds, budget)
     planned = _planned(configs, folder, material, seeds)
     make_folder(folder, planned)
     with locked(folder):
-        begin_study(folder, material, planned, asked)
+        as_it_stands = [item for item in planned if there.tuning(item.rung) is None]
+        begin_study(folder, material, as_it_stands, asked)
         if asked.arrays.name:
             plain = dataclasses.replace(material.preprocessing, filters=())
             save_arrays(asked.arrays, material.prepared(plain).store, material.manifest, folder)
-        failed = _run_all(planned)
+        failed: dict[str, str] = {}
+        if there.searches:
+            there, failed = _searched(there, photos, folder, planned, budget)
+            if not there.rungs:
+                raise StudyError(f"no rung finished. {_reasons(failed)}")
+            planned = _planned(_plan(photos, there, seeds, budget), folder, material, seeds)
+            begin_study(folder, material, planned, asked)
+        failed |= _run_all(planned)
         report = _report(folder, asked, planned, failed, skipped, _settings(planned, seeds, budget))
         write_study_report(report, folder)
     return Study(folder, report)
@@ -139,12 +146,16 @@ def _asked(
     except ConfigError as error:
         problems += error.problems
     try:
-        configs = plan(photos, asked.rungs, seeds, budget, asked.options)
+        configs = _plan(photos, asked, seeds, budget)
     except ConfigError as error:
         problems += error.problems
     if problems:
         raise ConfigError(problems)
     return asked, configs
+
+
+def _plan(photos: Path | str, asked: Definition, seeds: int, budget: float) -> list[RunConfig]:
+    return plan(photos, asked.rungs, seeds, budget, asked.options, len(asked.searches))
 
 
 def _say_what_is_there(material: Material) -> None:
@@ -165,21 +176,52 @@ def _left_out(found: Inspection) -> str:
     return f"; {number} left out, first {found.unreadable[0].path} {found.unreadable[0].reason}"
 
 
-def _missing(configs: Sequence[RunConfig], *, may_miss: bool) -> dict[str, str]:
-    """Return rung -> why its pre-trained weights cannot be had; fetch those that can."""
+def _missing(asked: Definition, configs: Sequence[RunConfig], *, may_miss: bool) -> dict[str, str]:
+    """Return rung -> why it cannot be trained here; fetch the pre-trained weights of the others."""
     missing: dict[str, str] = {}
     for config in configs:
-        weights = pretrained_weights(config)
-        if weights is None or config.recipe in missing:
+        if config.recipe in missing:
             continue
         try:
-            fetched(weights)
-        except WeightsError as error:
+            if asked.tuning(config.recipe):
+                require_optuna()
+            weights = pretrained_weights(config)
+            if weights is not None:
+                fetched(weights)
+        except (WeightsError, StudyError) as error:
             if not may_miss:
                 raise
             log.info("%s is skipped: %s", config.recipe, error)
             missing[config.recipe] = str(error)
     return missing
+
+
+def _searched(
+    asked: Definition,
+    photos: Path | str,
+    folder: Path,
+    planned: Sequence[PlannedRun],
+    budget: float,
+) -> tuple[Definition, dict[str, str]]:
+    """Return the study with what its searches found, and rung -> why a search failed."""
+    found: dict[str, Recipe] = {}
+    failed: dict[str, str] = {}
+    share = {item.rung: item.config.training.max_minutes if budget else 0.0 for item in planned}
+    for rung in asked.rungs:
+        tuning = asked.tuning(rung.name)
+        if tuning is None:
+            continue
+        log.info("%s: a search of %s first", rung.name, quantity(tuning.trials, "trial", "trials"))
+        try:
+            options = options_for(rung, asked.options)
+            found[rung.name] = tune(tuning, rung, photos, folder, share[rung.name], options)
+        except StudyError as error:
+            log.info("%s failed: %s", rung.name, error)
+            failed[rung.name] = str(error)
+    there = asked.without(failed)
+    return dataclasses.replace(
+        there, rungs=tuple(found.get(r.name, r) for r in there.rungs)
+    ), failed
 
 
 def _planned(
@@ -211,8 +253,7 @@ def _report(
 ) -> StudyReport:
     finished = _finished(folder)
     if not finished:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
-        raise StudyError(f"no rung finished. {reasons}")
+        raise StudyError(f"no rung finished. {_reasons(failed)}")
     material = planned[0].material
     root = Path(material.root)
     return build_study_report(
@@ -227,7 +268,16 @@ def _report(
         questions=asked.questions,
         missing={*skipped, *(item.rung for item in planned if item.run.path.name in failed)},
         about=_about(asked),
+        searches={
+            tuning.name: tuning.folder
+            for tuning in asked.searches
+            if (folder / tuning.folder / "index.html").is_file()
+        },
     )
+
+
+def _reasons(failed: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {reason}" for name, reason in failed.items())
 
 
 def _about(asked: Definition) -> list[str]:
@@ -264,28 +314,8 @@ def _run_all(planned: Sequence[PlannedRun]) -> dict[str, str]:
 
 def _in_own_process(run: RunFolder, material: Material) -> str:
     """Run a rung as a process; return why it failed, or ''."""
-    command = [sys.executable, "-m", "classeur.study.rung"]
-    command += [str(run.path), str(material.store.path), material.root]
-    # In a group of its own, so that Ctrl-C reaches it once, from here, however it was sent; as
-    # SIGTERM, because a shell's background jobs ignore SIGINT, and so do their children.
-    process = subprocess.Popen(command, process_group=0)
-    try:
-        code = process.wait()
-    except BaseException:
-        process.terminate()
-        process.wait()
-        raise
-    if code == INTERRUPTED:
-        raise KeyboardInterrupt
-    if code == 0:
-        return ""
-    if failure_file(run).is_file():
-        return str(read_json(failure_file(run))["error"])
-    if code < 0:
-        return f"its process was killed by signal {-code}" + (
-            "; the machine may have run out of memory" if code == -9 else ""
-        )
-    return f"its process ended with exit code {code}; its messages are above"
+    arguments = [str(run.path), str(material.store.path), material.root]
+    return wait_for("classeur.study.rung", arguments, failure_file(run))
 
 
 def _each(planned: Sequence[PlannedRun], name: str) -> str:
