@@ -220,6 +220,9 @@ def test_what_needs_an_account(kaggle: DataSet, tmp_path: Path) -> None:
         "https://www.kaggle.com/c/dogs-vs-cats/data, download train.zip, and give it: "
         "classeur fetch dogs-vs-cats --from train.zip"
     )
+    assert said(lambda: fetch(kaggle, tmp_path / "mes photos")).endswith(
+        f"classeur fetch dogs-vs-cats --to '{tmp_path}/mes photos' --from train.zip"
+    )
     assert names(tmp_path) == []
 
 

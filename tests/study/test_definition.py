@@ -202,6 +202,24 @@ def test_what_is_no_study_is_refused(tmp_path, text, message):
     assert f"{path}: {message}" in str(caught.value)
 
 
+def test_a_recipe_starts_from_an_earlier_one(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text('[[recipes]]\nname="a"\nfrom="b"\n[[recipes]]\nname="b"\nfrom="conv3"')
+    with pytest.raises(ConfigError) as caught:
+        read_definition(path)
+    assert str(caught.value) == (
+        f'{path}: a: "b" is not above it: a recipe starts from an earlier one.'
+    )
+
+
+def test_a_rung_that_is_none_names_those_of_the_study(own):
+    with pytest.raises(ConfigError) as caught:
+        read_definition(own).with_rungs(["turnd", "dense"])
+    (problem,) = caught.value.problems
+    assert problem.startswith('unknown recipe "turnd".')
+    assert problem.endswith(" The study has: conv3, turned, more.")
+
+
 def test_an_unknown_study_suggests_one():
     with pytest.raises(ConfigError) as caught:
         shipped_study("standart")

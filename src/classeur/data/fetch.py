@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -54,8 +55,8 @@ def fetch(
     if by_hand:
         raise FetchError(
             f"{wanted.name} is for registered users of its site only. Log in at {wanted.home}, "
-            f"download {' and '.join(by_hand)}, and give it: classeur fetch {wanted.name} --from "
-            f"{by_hand[0]}"
+            f"download {' and '.join(by_hand)}, and give it: "
+            f"{_command(wanted, folder, by_hand[0])}"
         )
     try:
         _bring(wanted, folder, given)
@@ -70,14 +71,14 @@ def is_complete(data_set: DataSet, folder: Path) -> bool:
 
 
 def _bring(data_set: DataSet, folder: Path, given: dict[PublicFile, Path]) -> None:
-    downloads = folder.with_name(f"{folder.name}.download")
+    downloads = _downloads(folder)
     downloads.mkdir(parents=True, exist_ok=True)
     staging = downloads / "unpacked"
     try:
         with locked(downloads):
             shutil.rmtree(staging, ignore_errors=True)
             _check_space(data_set, downloads, given)
-            files = {file: _at_hand(data_set, file, downloads, given) for file in data_set.files}
+            files = {file: _at_hand(data_set, file, folder, given) for file in data_set.files}
             staging.mkdir()
             _assemble(data_set, files, staging)
             staging.rename(folder)  # an empty folder may be there
@@ -88,11 +89,23 @@ def _bring(data_set: DataSet, folder: Path, given: dict[PublicFile, Path]) -> No
             shutil.rmtree(downloads)
 
 
+def _downloads(folder: Path) -> Path:
+    """Return where files lie until they are unpacked."""
+    return folder.with_name(f"{folder.name}.download")
+
+
+def _command(data_set: DataSet, folder: Path, file: str) -> str:
+    """Return the command that takes a file which was downloaded by hand."""
+    is_default = folder == Path(data_set.name).absolute()
+    to = "" if is_default else f" --to {shlex.quote(str(folder))}"
+    return f"classeur fetch {data_set.name}{to} --from {file}"
+
+
 def _at_hand(
-    data_set: DataSet, file: PublicFile, downloads: Path, given: dict[PublicFile, Path]
+    data_set: DataSet, file: PublicFile, folder: Path, given: dict[PublicFile, Path]
 ) -> Path:
     """Return where the file is, whole and checked."""
-    path = given.get(file, downloads / file.name)
+    path = given.get(file, _downloads(folder) / file.name)
     if path.is_file():
         _check_file(data_set, file, path)
     else:
@@ -100,8 +113,8 @@ def _at_hand(
             download(file, path)
         except FetchError as error:
             raise FetchError(
-                f"{error} Or download it by hand from {data_set.home} and give it: classeur fetch "
-                f"{data_set.name} --from {file.name}"
+                f"{error} Or download it by hand from {data_set.home} and give it: "
+                f"{_command(data_set, folder, file.name)}"
             ) from error
     return path
 

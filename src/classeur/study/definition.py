@@ -218,8 +218,11 @@ def _own_recipes(
 ) -> dict[str, Recipe]:
     """Return the recipes by name; add what is wrong, and the names of those that are."""
     own: dict[str, Recipe] = {}
+    names = [values.get("name") for values in listed]
 
     def find(name: str) -> Recipe:
+        if name in names and name not in own:
+            raise ConfigError([f'"{name}" is not above it: a recipe starts from an earlier one.'])
         return own[name] if name in own else get_recipe(_placed(name, folder))
 
     for number, values in enumerate(listed, 1):
@@ -274,7 +277,8 @@ def _found(
         try:
             found.append(rung if isinstance(rung, Recipe) else own.get(rung) or get_recipe(rung))
         except ConfigError as error:
-            problems += error.problems
+            here = f" The study has: {', '.join(own)}." if own and rung not in own else ""
+            problems += [f"{problem}{here}" for problem in error.problems]
     return found
 
 
