@@ -9,6 +9,7 @@ import numpy as np
 from classeur.config import DataConfig, PreprocessingConfig
 from classeur.data.facts import PhotoFacts, read_unreadable, write_unreadable
 from classeur.data.filters import parse_filters
+from classeur.data.folds import split_fold
 from classeur.data.geometry import suggest_geometry
 from classeur.data.manifest import Manifest, read_manifest, select
 from classeur.data.records import Listing
@@ -43,6 +44,10 @@ def split_as(config: DataConfig, facts: list[PhotoFacts]) -> Manifest:
     if config.manifest:
         rows = {row.path: row for row in read_manifest(Path(config.manifest)).rows}
         return Manifest([rows[fact.path] for fact in facts])
+    if config.folds:
+        return split_fold(
+            facts, folds=config.folds, fold=config.fold, val=config.val, seed=config.split_seed
+        )
     return split(facts, val=config.val, test=config.test, seed=config.split_seed)
 
 
