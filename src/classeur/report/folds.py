@@ -90,7 +90,7 @@ def conclude_folds(sheet: RungSheet, conclusion: Sequence[str], *, alone: bool) 
     return [
         f"{sheet.name} {why}. Of all {photos:,} photos, each tested by the network of the one fold "
         f"that kept it out of training, it gets {percent(test.value)} right (95 % interval "
-        f"{interval(test)}); from fold to fold, {percent(min(scores))} to {percent(max(scores))}.",
+        f"{interval(test)}); fold by fold, {percent(min(scores))} to {percent(max(scores))}.",
         *conclusion[1:],
     ]
 

@@ -55,8 +55,9 @@ _FILTERS = {
     **{
         view.__name__: view
         for view in ( views.mean_and_deviation, views.lowest_and_highest, views.splits_of,
-            views.totals_of, views.split_name, views.storage_rows, views.cost_rows, views.flat, views.version,
-            views.moment, views.address, views.last_part, views.prose, views.seen_photo,
+            views.totals_of, views.split_name, views.storage_rows, views.cost_rows, views.flat,
+            views.version, views.moment, views.address, views.last_part, views.prose,
+            views.seen_photo,
         )
     },
 }  # fmt: skip
