@@ -47,7 +47,8 @@ def _parts(facts: Sequence[PhotoFacts], folds: int, seed: int) -> dict[str, int]
     counts = Counter(fact.label for fact in facts)
     clusters = kept_together(facts)
     random.Random(seed).shuffle(clusters)
-    clusters.sort(key=len, reverse=True)  # stable: the big ones first, each size in random order
+    # The big ones first, then class by class, so that folds are of one size; else in random order.
+    clusters.sort(key=lambda cluster: (-len(cluster), cluster[0].label))
     held: dict[int, Counter[str]] = {part: Counter() for part in range(1, folds + 1)}
     result: dict[str, int] = {}
     for cluster in clusters:
