@@ -74,7 +74,7 @@ def test_a_rare_class_is_spread_beside_a_frequent_one():
     facts = [fact(f"c{n}", "common", group=f"g{n % 30}") for n in range(600)]
     facts += [fact(f"r{n}", "rare", group=f"g{n}") for n in range(12)]
     for seed in range(5):
-        held = [m.counts()["test"]["rare"] for m in all_folds(facts, 3, seed=seed)]
+        held = [m.counts()["test"]["rare"] for m in all_folds(facts, 3, val=1 / 3, seed=seed)]
         assert held == [4, 4, 4]
 
 

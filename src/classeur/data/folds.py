@@ -50,16 +50,16 @@ def _parts(facts: Sequence[PhotoFacts], folds: int, seed: int) -> dict[str, int]
     # The big ones first, then class by class, so that folds are of one size; else in random order.
     clusters.sort(key=lambda cluster: (-len(cluster), cluster[0].label))
     held: dict[int, Counter[str]] = {part: Counter() for part in range(1, folds + 1)}
+    sizes = dict.fromkeys(held, 0)
     result: dict[str, int] = {}
     for cluster in clusters:
         labels = Counter(fact.label for fact in cluster)
-
-        def fullness(part: int, labels: Counter[str] = labels) -> tuple[float, int]:
-            mine = held[part]
-            return sum(n * mine[name] / counts[name] for name, n in labels.items()), mine.total()
-
-        emptiest = min(held, key=fullness)
-        held[emptiest] += labels
+        # To the part that holds the least of these labels, each as a share of its photos.
+        shares = {label: number / counts[label] for label, number in labels.items()}
+        fullness = {p: (sum(held[p][x] * s for x, s in shares.items()), sizes[p]) for p in held}
+        emptiest = min(fullness, key=fullness.__getitem__)
+        held[emptiest].update(labels)
+        sizes[emptiest] += len(cluster)
         result.update((fact.path, emptiest) for fact in cluster)
     return result
 
