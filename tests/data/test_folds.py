@@ -103,8 +103,8 @@ def test_a_test_split_that_the_data_brought_is_not_mixed():
         split_fold(facts, folds=3, fold=1)
     assert str(caught.value) == (
         "the data brought a split of its own (5 photos in test), and folds would mix it. Leave out "
-        "--folds, or give only the photos to cut into folds: the folder train alone, or a table "
-        "without a column of splits."
+        "--folds, or give only the photos to cut into folds: the folder of the training photos, or "
+        "a table without a column of splits."
     )
     with pytest.raises(SplitError, match=r"\(6 photos in test, 2 photos in val\)"):
         split_fold(many({"a": 2}, "val") + many({"a": 6}, "test"), folds=2, fold=1)

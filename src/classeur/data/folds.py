@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from classeur.data.facts import PhotoFacts
 from classeur.data.manifest import Manifest
+from classeur.data.records import Record
 from classeur.data.split import kept_together, split
 from classeur.errors import SplitError
 
@@ -35,7 +36,7 @@ def split_fold(
         SplitError: if the data brought a test or validation split, or naming each class with too
             few photos for the folds.
     """
-    _refuse_given(facts)
+    refuse_given(facts)
     part = _parts(facts, folds, seed)
     _check(facts, part, folds)
     marked = [replace(f, split="test" if part[f.path] == fold else "") for f in facts]
@@ -64,14 +65,15 @@ def _parts(facts: Sequence[PhotoFacts], folds: int, seed: int) -> dict[str, int]
     return result
 
 
-def _refuse_given(facts: Sequence[PhotoFacts]) -> None:
-    given = Counter(fact.split for fact in facts if fact.split in ("val", "test"))
+def refuse_given(photos: Sequence[PhotoFacts] | Sequence[Record]) -> None:
+    """Raise SplitError if the data brought a test or validation split."""
+    given = Counter(photo.split for photo in photos if photo.split in ("val", "test"))
     if given:
         named = ", ".join(f"{number:,} photos in {name}" for name, number in sorted(given.items()))
         raise SplitError(
             f"the data brought a split of its own ({named}), and folds would mix it. Leave out "
-            "--folds, or give only the photos to cut into folds: the folder train alone, or a "
-            "table without a column of splits."
+            "--folds, or give only the photos to cut into folds: the folder of the training photos, "
+            "or a table without a column of splits."
         )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from classeur.config import DataConfig, PreprocessingConfig
 from classeur.data.facts import PhotoFacts, read_unreadable, write_unreadable
 from classeur.data.filters import parse_filters
-from classeur.data.folds import split_fold
+from classeur.data.folds import refuse_given, split_fold
 from classeur.data.geometry import suggest_geometry
 from classeur.data.manifest import Manifest, read_manifest, select
 from classeur.data.records import Listing
@@ -23,7 +23,8 @@ def scan_as(config: DataConfig) -> Listing:
     """Scan the photos of a config; with a manifest, exactly its photos.
 
     Raises:
-        DataError: as `scan` does, or if photos of the manifest are missing or have changed.
+        DataError: as `scan` does, if photos of the manifest are missing or have changed, or if
+            folds are to be cut from photos that brought a split.
     """
     manifest = read_manifest(Path(config.manifest)) if config.manifest else None
     listing = scan(
@@ -36,6 +37,8 @@ def scan_as(config: DataConfig) -> Listing:
         seed=config.split_seed,
         only={row.path for row in manifest.rows} if manifest else None,
     )
+    if config.folds:
+        refuse_given(listing.records)  # before they are decoded
     return select(listing, manifest, Path(config.photos)) if manifest else listing
 
 
