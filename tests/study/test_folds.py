@@ -252,12 +252,10 @@ def test_what_cannot_go_with_folds_is_said_at_once(photos, tmp_path):
 def test_photos_that_brought_a_test_split_are_refused(cache, tmp_path, monkeypatch):
     for split in ("train", "test"):
         draw_photos(tmp_path / "photos" / split, per_class=6)
-    with (
-        monkeypatch.context() as patch,
-        pytest.raises(SplitError, match=r"brought a split of its own \(18 photos in test\)"),
-    ):
+    with monkeypatch.context() as patch:
         patch.setattr("classeur.study.material.cached_store", None)  # said before they are decoded
-        run_study(tmp_path / "photos", RUNGS, to=tmp_path / "b", **SMALL)
+        with pytest.raises(SplitError, match=r"brought a split of its own \(18 photos in test\)"):
+            run_study(tmp_path / "photos", RUNGS, to=tmp_path / "b", **SMALL)
     alone = run_study(tmp_path / "photos" / "train", ("majority",), to=tmp_path / "b", **SMALL)
     assert alone.report.rungs[0].metrics.splits["test"].photos == 18
 

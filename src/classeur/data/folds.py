@@ -72,8 +72,8 @@ def refuse_given(photos: Sequence[PhotoFacts] | Sequence[Record]) -> None:
         named = ", ".join(f"{number:,} photos in {name}" for name, number in sorted(given.items()))
         raise SplitError(
             f"the data brought a split of its own ({named}), and folds would mix it. Leave out "
-            "--folds, or give only the photos to cut into folds: the folder of the training photos, "
-            "or a table without a column of splits."
+            "--folds, or give only the photos to cut into folds: the folder of the training "
+            "photos, or a table without a column of splits."
         )
 
 
