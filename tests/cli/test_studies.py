@@ -151,6 +151,6 @@ def test_a_study_on_folds(classeur: Command, photos: Path) -> None:
     ]
     refused = classeur(*asked[:-4], "--folds", 5, "--to", "b")
     assert refused.code == 1
-    assert "b holds a study on 4 folds; now 5 folds were asked for." in refused.err
+    assert "b holds a study on 4 folds; asked for now: 5 folds." in refused.err
     refused = classeur("study", photos, "--fold", 2)
     assert "No such option: --fold" in refused.err or "No such option '--fold'" in refused.err

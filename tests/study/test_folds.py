@@ -174,8 +174,8 @@ def test_called_again_nothing_is_trained(folds, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"folds": 4}, "holds a study on 3 folds; now 4 folds were asked for."),
-        ({"folds": 0}, "holds a study on 3 folds; now one split were asked for."),
+        ({"folds": 4}, "holds a study on 3 folds; asked for now: 4 folds."),
+        ({"folds": 0}, "holds a study on 3 folds; asked for now: one split."),
         ({"split_seed": 1}, "holds a study of other photos, or of another split."),
     ],
 )
@@ -186,7 +186,7 @@ def test_another_cut_of_the_photos_is_refused(folds, options, said):
 
 
 def test_folds_are_refused_in_a_study_on_one_split(study, photos):
-    said = f"{study.folder} holds a study on one split; now 3 folds were asked for. Choose another"
+    said = f"{study.folder} holds a study on one split; asked for now: 3 folds. Choose another"
     with pytest.raises(StudyError, match=re.escape(said)):
         run_study(photos, RUNGS, to=study.folder, **SMALL)
 

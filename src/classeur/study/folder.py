@@ -71,7 +71,7 @@ def _check_same_splits(folder: Path, manifests: Mapping[str, Manifest]) -> None:
         said = " and ".join("one split" if n == "0" else f"{n} folds" for n in sorted(before))
         now = f"{len(manifests)} folds" if len(manifests) > 1 else "one split"
         raise StudyError(
-            f"{folder} holds a study on {said}; now {now} were asked for. Choose another folder "
+            f"{folder} holds a study on {said}; asked for now: {now}. Choose another folder "
             "with --to, or delete this one."
         )
     for name, manifest in manifests.items():
