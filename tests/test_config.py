@@ -29,6 +29,29 @@ def problems(function):
     return caught.value.problems
 
 
+class TestFolds:
+    @pytest.mark.parametrize(
+        ("options", "problem"),
+        [
+            ({"fold": 4}, "fold must be from 1 to 3, received 4."),
+            ({"fold": 0}, "fold must be from 1 to 3, received 0."),
+            (
+                {"val": 0.7},
+                "val and folds must leave something to train on: 0.7 + 1/3 is not below 1.",
+            ),
+            ({"test": 0.3}, "folds have a test split of 1/3 of the photos each: leave out test."),
+            ({"manifest": "m.csv"}, "folds make splits of their own: leave out manifest."),
+        ],
+    )
+    def test_what_cannot_be(self, options, problem):
+        with pytest.raises(ConfigError) as caught:
+            DataConfig(folds=3, **options)
+        assert caught.value.problems == [problem]
+
+    def test_the_share_of_the_test_is_no_matter(self):
+        assert DataConfig(folds=10, val=0.85).fold == 1
+
+
 class TestValues:
     @pytest.mark.parametrize(
         ("section", "option", "value", "problem"),
@@ -47,6 +70,9 @@ class TestValues:
                 DataConfig, "val", 0.8,
                 "val and test must leave something to train on: 0.8 + 0.2 is not below 1.",
             ),
+            (DataConfig, "folds", -1, "folds must be 0 or at least 2, received -1."),
+            (DataConfig, "folds", 1, "folds must be 0 or at least 2, received 1."),
+            (DataConfig, "fold", 2, "fold needs folds."),
             (PreprocessingConfig, "size", 3, "size must be from 4 to 4096 pixels, received 3."),
             (PreprocessingConfig, "size", -1, "size must be from 4 to 4096 pixels, received -1."),
             (

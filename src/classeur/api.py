@@ -29,8 +29,8 @@ def inspect(photos: Path | str, **options: Any) -> Inspection:
 
     Args:
         photos: a folder of photos, or a CSV, NPZ, NPY or IDX file.
-        options: any option of `classeur.config.DataConfig`: `layout="flat"`, …. `val` and `test`
-            change nothing, since nothing is split.
+        options: any option of `classeur.config.DataConfig`: `layout="flat"`, …. `val`, `test`
+            and `folds` change nothing, since nothing is split.
 
     Raises:
         ConfigError: naming every option that is wrong.

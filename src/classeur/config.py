@@ -53,6 +53,10 @@ class DataConfig(Section):
     test: float = 0.2
     """Fraction of the photos for the test split, where the data brought none. Beside a validation
     split that it brought: `test / (1 - val)` of the other photos."""
+    folds: int = 0
+    """Cut the photos into K parts, each of them the test split of one fold. 0: one split."""
+    fold: int = 1
+    """Of the folds, the one whose split is made, from 1. A study makes them all."""
     split_seed: int = 0
     """Seed of the split and of `limit_per_class`."""
     manifest: str = ""
@@ -63,11 +67,30 @@ class DataConfig(Section):
         yield from self.one_of(LAYOUTS, "layout")
         yield from self.at_least(0, "top_classes", "limit_per_class", "split_seed")
         yield from self.between(0.001, 1, "val", "test")
-        if self.val + self.test >= 1:
+        if self.folds or self.fold != 1:
+            yield from self._problems_of_folds()
+        elif self.val + self.test >= 1:
             yield (
                 f"val and test must leave something to train on: "
                 f"{self.val:g} + {self.test:g} is not below 1."
             )
+
+    def _problems_of_folds(self) -> Iterator[str]:
+        if self.folds < 2:
+            wrong = f"folds must be 0 or at least 2, received {self.folds}."
+            yield wrong if self.folds else "fold needs folds."
+            return
+        if not 1 <= self.fold <= self.folds:
+            yield f"fold must be from 1 to {self.folds}, received {self.fold}."
+        if self.val + 1 / self.folds >= 1:
+            yield (
+                f"val and folds must leave something to train on: "
+                f"{self.val:g} + 1/{self.folds} is not below 1."
+            )
+        if self.test != DataConfig.test:
+            yield f"folds have a test split of 1/{self.folds} of the photos each: leave out test."
+        if self.manifest:
+            yield "folds make splits of their own: leave out manifest."
 
 
 @dataclass(frozen=True)

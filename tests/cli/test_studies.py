@@ -134,3 +134,23 @@ def test_a_study_that_is_none(classeur: Command, photos: Path) -> None:
         shown = classeur(*command)
         assert (shown.code, shown.out) == (1, "")
         assert 'error: unknown study "dogs".' in shown.err
+
+
+@pytest.mark.usefixtures("here")
+def test_a_study_on_folds(classeur: Command, photos: Path) -> None:
+    asked = ("study", photos, "--rungs", "majority", "--folds", 4, "--to", "b")
+    shown = classeur(*asked)
+    assert shown.code == 0
+    assert "40 photos of 2 classes, in the first of 4 folds: 22 train, 8 val, 10 test" in shown.err
+    header, _, row = shown.out.splitlines()[:3]
+    assert "fold by fold" in header
+    assert "0.5000–0.5000" in row
+    assert "Of all 40 photos, each tested by the network of the one fold" in shown.out
+    assert sorted(path.name for path in Path("b").glob("majority-*")) == [
+        f"majority-fold{number}" for number in (1, 2, 3, 4)
+    ]
+    refused = classeur(*asked[:-4], "--folds", 5, "--to", "b")
+    assert refused.code == 1
+    assert "b holds a study on 4 folds; asked for now: 5 folds." in refused.err
+    refused = classeur("study", photos, "--fold", 2)
+    assert "No such option: --fold" in refused.err or "No such option '--fold'" in refused.err

@@ -167,7 +167,7 @@ def test_a_binder_shows_class_sizes_of_the_chosen_where_they_differ(
     report = study_report()
     assert "Rare and frequent classes" not in study_page().text
     train = {name: 10 * 2**i for i, name in enumerate(report.class_names)}
-    page = study_page(splits={**report.splits, "train": train})
+    page = study_page(class_sizes=train)
     assert "Rare and frequent classes" in page.text
     assert {"href": "#sizes"} in page.named("a")
     assert (tmp_path / "figures" / "recall.svg").is_file()

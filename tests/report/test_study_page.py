@@ -48,6 +48,25 @@ def test_seeds_are_shown_beside_the_score_not_mixed_into_it(
     assert {f"{folder}/report.html" for folder in scores} <= links
 
 
+def test_folds_are_shown_beside_the_score_not_mixed_into_it(
+    study_page: Callable[..., Page], sheet: Callable[..., RungSheet], tmp_path: Path
+) -> None:
+    assert "fold by fold" not in study_page().text
+    scores = {"conv3-fold1": 0.92, "conv3-fold2": 0.875, "conv3-fold3": 0.94}
+    rungs = [sheet("conv3", fold_scores=scores), sheet("dense", 1, fold_scores=scores)]
+    page = study_page(rungs=rungs, folds=3)
+    cells = [cell.replace("\u00a0", " ") for cell in rows(page, "Sorted by validation accuracy")[0]]
+    assert "87.5–94.0 % 1 , 2 , 3" in cells
+    assert "fold by fold" in page.text
+    assert "How the 3 folds are pooled" in page.text
+    assert {f"{folder}/report.html" for folder in scores} <= {a["href"] for a in page.named("a")}
+    markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
+    header = next(line for line in markdown.splitlines() if line.startswith("| approach"))
+    row = next(line for line in markdown.splitlines() if line.startswith("| [conv3]"))
+    assert header.count("|") == row.count("|")
+    assert row.split(" | ")[4].replace("\u00a0", " ") == "87.5–94.0 %"
+
+
 def test_openings_are_a_column_only_if_there_were_several(
     study_page: Callable[..., Page], sheet: Callable[..., RungSheet]
 ) -> None:

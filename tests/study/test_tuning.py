@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from classeur.config import RunConfig
-from classeur.errors import StudyError
+from classeur.errors import ConfigError, StudyError
 from classeur.study import process, tuning
 from classeur.study.study import Study, run_study
 
@@ -117,6 +117,14 @@ def test_an_option_that_cannot_be_searched_is_said(
     wrong.write_text(wrong.read_text().replace('"learning_rate"', '"epochs"').split("[[q")[0])
     with pytest.raises(StudyError, match=r"^no rung finished\. dense-tuned: .*epochs"):
         run_study(photos, definition=wrong, to=tmp_path / "binder", **SMALL)
+
+
+def test_folds_and_searches_do_not_go_together(photos: Path, toml: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        run_study(photos, definition=toml, to=tmp_path / "binder", folds=3, **SMALL)
+    assert caught.value.problems == [
+        "a search would see test photos of other folds: leave out folds, or dense-tuned by rungs."
+    ]
 
 
 def test_without_optuna_the_rung_is_skipped(

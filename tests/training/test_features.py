@@ -15,6 +15,7 @@ from classeur.errors import TrainingError
 from classeur.models.classifier import Classifier
 from classeur.models.preprocessing import Preprocessing
 from classeur.models.pretrained import Pretrained
+from classeur.training.feature_parts import Parts
 from classeur.training.features import Features, compute_features
 from classeur.training.inputs import TrainingData
 
@@ -67,7 +68,7 @@ def test_they_are_the_backbones_own(
     compute: Callable[..., Features], classifier: Classifier, photos: TrainingData, epoch: int
 ) -> None:
     features = compute()
-    assert features.table.shape == (9, 256)
+    assert part_of(features).shape == (9, 256)
     for rows in (photos.train[::-1], photos.val):
         found = features.read(rows, epoch)
         assert np.allclose(found, expected(classifier, photos.photos[rows]), atol=1e-5)
@@ -80,9 +81,57 @@ def test_they_are_computed_once(
     assert first.seconds > 0
     monkeypatch.setattr(Pretrained, "features", None)
     again = compute(seed=3, batch_size=2)  # neither changes what a photo looks like to the backbone
-    assert np.array_equal(first.table, again.table)
-    assert isinstance(again.table, np.memmap)
+    assert np.array_equal(part_of(first), part_of(again))
+    assert isinstance(part_of(again), np.memmap)
     assert again.seconds == first.seconds
+
+
+def test_another_split_computes_only_the_photos_that_are_new(
+    compute: Callable[..., Features], classifier: Classifier, photos: TrainingData,
+    monkeypatch: pytest.MonkeyPatch, cache: Path,
+) -> None:  # fmt: skip
+    """As folds do: 6 is in no split of the first, and the only one that is computed then."""
+    whole, seen = Pretrained.features, []
+
+    def counted(network: Pretrained, batch: torch.Tensor) -> torch.Tensor:
+        seen.append(len(batch))
+        return whole(network, batch)
+
+    monkeypatch.setattr(Pretrained, "features", counted)
+    first = compute()
+    assert sum(seen) == 9
+    photos.train, photos.val = np.array([6, 1, 9, 2]), np.array([0, 8])
+    again = compute()
+    assert sum(seen) == 10
+    assert len(list((cache / "features").glob("*.npy"))) == 2
+    new = again.seconds - 5 / 9 * first.seconds  # what the nine took, shared out among them
+    assert 0 < new <= again.seconds
+    monkeypatch.undo()
+    for rows in (photos.train, photos.val, np.array([8, 6, 8, 0])):
+        assert np.allclose(
+            again.read(rows, 1), expected(classifier, photos.photos[rows]), atol=1e-5
+        )
+
+
+def test_a_damaged_part_costs_its_photos_and_no_others(
+    compute: Callable[..., Features], classifier: Classifier, photos: TrainingData, cache: Path
+) -> None:
+    compute()
+    (first,) = (cache / "features").glob("*.npy")
+    photos.train = np.arange(10)
+    compute()
+    damage(first)
+    photos.train = np.array([6, 9])
+    found = compute()
+    assert np.allclose(found.read(photos.train, 0), expected(classifier, photos.photos[[6, 9]]),
+                       atol=1e-5)  # fmt: skip
+
+
+def part_of(features: Features) -> np.ndarray:
+    """The one table that features without views are read from."""
+    assert isinstance(features.table, Parts)
+    (part,) = features.table.held
+    return part.table
 
 
 def test_batches_of_another_size_draw_other_views(
@@ -178,7 +227,7 @@ def test_an_interruption_leaves_nothing_to_trust(
         compute()
     assert list((cache / "features").iterdir()) == []
     monkeypatch.setattr(Pretrained, "features", whole)
-    assert compute().table.shape == (9, 256)
+    assert part_of(compute()).shape == (9, 256)
 
 
 def damage(path: Path) -> None:
@@ -200,10 +249,10 @@ def damage(path: Path) -> None:
 def test_what_is_damaged_in_the_cache_is_computed_again(
     compute: Callable[..., Features], cache: Path, suffix: str, harm: Callable[[Path], None]
 ) -> None:
-    before = np.array(compute().table)
+    before = np.array(part_of(compute()))
     (path,) = (cache / "features").glob(f"*{suffix}")
     harm(path)
-    assert np.array_equal(compute().table, before)
+    assert np.array_equal(part_of(compute()), before)
 
 
 def test_our_own_networks_have_none(

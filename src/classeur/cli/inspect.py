@@ -21,7 +21,7 @@ from classeur.cli.options import DATA, config_options
     "--filters", type=click.Path(path_type=Path), metavar="FILE",
     help="Write a page that shows each --filters of a run on a few of the photos.",
 )  # fmt: skip
-@config_options(DATA, without=("val", "test"))
+@config_options(DATA, without=("val", "test", "folds", "fold"))
 def command(
     photos: Path, as_json: bool, html: Path | None, filters: Path | None, **options: Any
 ) -> None:

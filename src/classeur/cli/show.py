@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from classeur.data.inspect import Inspection, Spread
     from classeur.evaluation.metrics import Figure, Metrics
     from classeur.report.search_report import SearchReport
-    from classeur.report.study_report import StudyReport
+    from classeur.report.study_report import RungSheet, StudyReport
 
 _MANY = 20
 _BEST = 5
@@ -46,6 +46,7 @@ def show_study(report: StudyReport) -> str:
             f"{sheet.val.value:.4f}",
             f"{sheet.test.value:.4f}",
             f"{sheet.test.low:.4f}–{sheet.test.high:.4f}",
+            *_spread_of_folds(sheet),
             f"{sheet.metrics.splits['test'].log_loss.value:.4f}",
             sheet.epochs,
             f"{sheet.seconds / 60:.1f}",
@@ -53,9 +54,15 @@ def show_study(report: StudyReport) -> str:
         )
         for sheet in report.rungs
     ]
-    header = ("rung", "validation", "test", "95 % interval", "log-loss", "epochs", "minutes",
-              "parameters")  # fmt: skip
+    folds = ("fold by fold",) if report.folds else ()
+    header = ("rung", "validation", "test", "95 % interval", *folds, "log-loss", "epochs",
+              "minutes", "parameters")  # fmt: skip
     return "\n".join([table(header, rows), "", *report.conclusion])
+
+
+def _spread_of_folds(sheet: RungSheet) -> list[str]:
+    scores = sheet.fold_scores.values()
+    return [f"{min(scores):.4f}–{max(scores):.4f}"] if scores else []
 
 
 def show_search(report: SearchReport) -> str:

@@ -42,7 +42,7 @@ from classeur.exit_codes import FAILED, INTERRUPTED
     help="Also train the head alone of each rung that is fine-tuned: what did tuning bring?",
 )
 @click.option("--seed", type=int, metavar="N", help="The first seed. [default: 0]")
-@config_options(ALL)
+@config_options(ALL, without=("fold",))
 def command(
     what: tuple[str, ...],
     rungs: tuple[str, ...] | None,

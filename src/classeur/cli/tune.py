@@ -58,7 +58,7 @@ from classeur.exit_codes import INTERRUPTED
 @click.option(
     "--seed", type=int, metavar="N", help="Of the drawn values and of every training. [default: 0]"
 )
-@config_options(ALL)
+@config_options(ALL, without=("folds", "fold"))
 def command(
     photos: Path, recipe: str, trials: int, budget: float, search: tuple[str, ...], to: Path,
     storage: str, name: str, seed: int | None, **options: Any,

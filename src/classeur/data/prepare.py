@@ -9,6 +9,7 @@ import numpy as np
 from classeur.config import DataConfig, PreprocessingConfig
 from classeur.data.facts import PhotoFacts, read_unreadable, write_unreadable
 from classeur.data.filters import parse_filters
+from classeur.data.folds import refuse_given, split_fold
 from classeur.data.geometry import suggest_geometry
 from classeur.data.manifest import Manifest, read_manifest, select
 from classeur.data.records import Listing
@@ -22,7 +23,8 @@ def scan_as(config: DataConfig) -> Listing:
     """Scan the photos of a config; with a manifest, exactly its photos.
 
     Raises:
-        DataError: as `scan` does, or if photos of the manifest are missing or have changed.
+        DataError: as `scan` does, if photos of the manifest are missing or have changed, or if
+            folds are to be cut from photos that brought a split.
     """
     manifest = read_manifest(Path(config.manifest)) if config.manifest else None
     listing = scan(
@@ -35,6 +37,8 @@ def scan_as(config: DataConfig) -> Listing:
         seed=config.split_seed,
         only={row.path for row in manifest.rows} if manifest else None,
     )
+    if config.folds:
+        refuse_given(listing.records)  # before they are decoded
     return select(listing, manifest, Path(config.photos)) if manifest else listing
 
 
@@ -43,6 +47,10 @@ def split_as(config: DataConfig, facts: list[PhotoFacts]) -> Manifest:
     if config.manifest:
         rows = {row.path: row for row in read_manifest(Path(config.manifest)).rows}
         return Manifest([rows[fact.path] for fact in facts])
+    if config.folds:
+        return split_fold(
+            facts, folds=config.folds, fold=config.fold, val=config.val, seed=config.split_seed
+        )
     return split(facts, val=config.val, test=config.test, seed=config.split_seed)
 
 

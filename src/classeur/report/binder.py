@@ -13,7 +13,13 @@ from classeur.data.manifest import Manifest
 from classeur.errors import UnreadablePhotoError
 from classeur.evaluation.comparison import compare
 from classeur.evaluation.evaluate import read_metrics
-from classeur.evaluation.predictions import read_predictions
+from classeur.report.folds import (
+    conclude_folds,
+    counts_of,
+    in_folds,
+    tested,
+    training_sizes,
+)
 from classeur.report.photos import Album, PhotoCard
 from classeur.report.questions import Question, answer_all, written
 from classeur.report.study_report import RungSheet, StudyReport
@@ -36,6 +42,7 @@ def build_study_report(
     missing: Collection[str] = (),
     about: Sequence[str] = (),
     searches: Mapping[str, str] | None = None,
+    folds: Sequence[Manifest] = (),
 ) -> StudyReport:
     """Read the finished runs of a study and return its binder.
 
@@ -45,30 +52,31 @@ def build_study_report(
         settings: what the rungs share.
         manifest: the one split.
         inspection: findings about the photos.
-        runs: rung -> its finished runs, one a seed; at least one rung.
+        runs: rung -> its finished runs, one a seed or a fold; at least one rung.
         failed: run -> why it did not finish.
         skipped: rung -> why it was not begun.
         questions: that the pairs of rungs answer.
         missing: rungs that were asked for and did not finish.
         about: what the study is, in paragraphs.
         searches: rung -> the folder of the search that its options are from.
+        folds: the split of each fold; empty: `manifest` is the only one.
     """
-    sheets = [_sheet(name, seeds) for name, seeds in runs.items()]
+    sheets = [in_folds(_sheet(name, some), some) for name, some in runs.items()]
     sheets.sort(key=lambda sheet: (-sheet.val.value, sheet.metrics.splits["val"].log_loss.value))
     correct = {
-        sheet.name: read_predictions(_folder(runs, sheet).predictions).of_split("test").correct
-        for sheet in sheets
+        sheet.name: tested(runs[sheet.name], _folder(runs, sheet)).correct for sheet in sheets
     }
     pairs = compare(correct)
     asked = {name: RunConfig.from_toml(seeds[0].config) for name, seeds in runs.items()}
     chosen = sheets[0]
-    counts = manifest.counts()
+    sizes = training_sizes(manifest, folds)
+    conclusion = conclude(chosen.name, pairs, chosen.metrics.splits["test"], chosen.openings)
     return StudyReport(
         title=title,
         photos=str(root),
         settings=settings,
         class_names=manifest.class_names,
-        splits={split: dict(sorted(labels.items())) for split, labels in counts.items()},
+        splits=counts_of(manifest, folds),
         inspection=inspection,
         samples=sample_sheet(inspection),
         rungs=sheets,
@@ -76,8 +84,8 @@ def build_study_report(
         skipped=skipped or {},
         pairs=pairs,
         conclusion=[
-            *conclude(chosen.name, pairs, chosen.metrics.splits["test"], chosen.openings),
-            *describe_imbalance(chosen.metrics.splits["test"], counts["train"]),
+            *conclude_folds(chosen, conclusion, alone=not pairs),
+            *describe_imbalance(chosen.metrics.splits["test"], sizes),
             *seen_before(
                 {sheet.name: sheet.pretrained_on for sheet in sheets},
                 [str(root), *(row.path for row in manifest.rows)],
@@ -87,6 +95,8 @@ def build_study_report(
         answers=answer_all(questions, pairs, asked, missing),
         about=list(about),
         searches=dict(searches or {}),
+        folds=len(folds),
+        class_sizes=sizes,
     )
 
 
@@ -105,6 +115,7 @@ def comparison(report: StudyReport) -> dict[str, Any]:
         "chosen": report.rungs[0].name,
         "chosen_run": report.rungs[0].folder,
         "conclusion": report.conclusion,
+        "folds": report.folds,
         "rungs": [
             {
                 "name": sheet.name,
@@ -113,6 +124,7 @@ def comparison(report: StudyReport) -> dict[str, Any]:
                 "test_accuracy": asdict(sheet.test),
                 "test_log_loss": asdict(sheet.metrics.splits["test"].log_loss),
                 "seed_scores": sheet.seed_scores,
+                "fold_scores": sheet.fold_scores,
                 "epochs": sheet.epochs,
                 "seconds": sheet.seconds,
                 "parameters": sheet.metrics.parameters,

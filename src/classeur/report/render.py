@@ -54,9 +54,10 @@ _FILTERS = {
     "plain": units.plain,
     **{
         view.__name__: view
-        for view in ( views.mean_and_deviation, views.splits_of, views.totals_of,
-            views.split_name, views.storage_rows, views.cost_rows, views.flat, views.version,
-            views.moment, views.address, views.last_part, views.prose, views.seen_photo,
+        for view in ( views.mean_and_deviation, views.lowest_and_highest, views.splits_of,
+            views.totals_of, views.split_name, views.storage_rows, views.cost_rows, views.flat,
+            views.version, views.moment, views.address, views.last_part, views.prose,
+            views.seen_photo,
         )
     },
 }  # fmt: skip
@@ -93,7 +94,7 @@ def render_study(report: StudyReport, folder: Path) -> None:
     several_seeds = any(len(rung.seed_scores) > 1 for rung in report.rungs)
     scores, time = test_scores(report.rungs), accuracy_against_time(report.rungs)
     chosen = report.rungs[0].metrics.splits["test"] if report.rungs else None
-    recall = recall_against_size(chosen, report.splits.get("train", {})) if chosen else None
+    recall = recall_against_size(chosen, report.class_sizes) if chosen else None
     values = {
         "report": report,
         "curves": curves,

@@ -15,6 +15,7 @@ from classeur.evaluation.evaluate import RunMetrics, read_metrics
 from classeur.evaluation.predictions import Predictions, read_predictions
 from classeur.models.classifier import Classifier
 from classeur.models.summary import Layer, summarize
+from classeur.report.folds import describe_fold
 from classeur.report.photos import Album, PhotoCard
 from classeur.report.words import (
     describe_fit,
@@ -94,6 +95,7 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
         environment=read_json(run.environment),
         test_openings=read_json_lines(run.test_openings),
         sentences=[
+            *describe_fold(config.data),
             *describe_fit(history, metrics),
             *describe_tuning(read_history(head_stage(run).history), history),
             *describe_split(metrics.splits["test"], metrics.class_names),

@@ -16,7 +16,7 @@ from classeur.training.history import EpochRow
 
 @dataclass(frozen=True)
 class RungSheet:
-    """One rung in the comparison: the run that stands for it, and its other seeds."""
+    """One rung in the comparison: the run that stands for it, and its other seeds or folds."""
 
     name: str
     description: str
@@ -38,6 +38,9 @@ class RungSheet:
     """The photos that its backbone learned from before; empty: none."""
     seed_scores: dict[str, float] = field(default_factory=dict)
     """Folder of each seed's run -> its test accuracy, where there are several seeds."""
+    fold_scores: dict[str, float] = field(default_factory=dict)
+    """Folder of each fold's run -> its test accuracy, where `metrics` are pooled over folds: `val`
+    and `test` of all of them, and no `train`."""
 
     @property
     def val(self) -> Figure:
@@ -61,7 +64,7 @@ class StudyReport:
     """What the rungs share: size, colour, resize, seeds, budget."""
     class_names: list[str]
     splits: dict[str, dict[str, int]]
-    """split -> label -> photos."""
+    """split -> label -> photos; of folds, `fold 1`, … -> label -> photos of its test split."""
     inspection: Inspection
     samples: dict[str, list[PhotoCard]]
     """A few photos of each class."""
@@ -80,3 +83,7 @@ class StudyReport:
     """What the study is, in paragraphs; empty for one that has no name."""
     searches: dict[str, str] = field(default_factory=dict)
     """Rung -> folder, inside the study, of the search that its options are from."""
+    folds: int = 0
+    """Of the cross-validation; 0: one split."""
+    class_sizes: dict[str, int] = field(default_factory=dict)
+    """label -> training photos; of folds, the mean over them."""

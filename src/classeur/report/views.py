@@ -56,6 +56,11 @@ def mean_and_deviation(scores: Sequence[float]) -> str:
     return f"{100 * statistics.mean(scores):.1f} ± {100 * statistics.stdev(scores):.1f} %"
 
 
+def lowest_and_highest(scores: Sequence[float]) -> str:
+    """Return `89.1–93.4 %`."""
+    return f"{100 * min(scores):.1f}–{100 * max(scores):.1f} %" if scores else ""
+
+
 def splits_of(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
     """Return the splits in the order of a study: train, val, test, then photos without one."""
     known = [name for name in SPLITS if name in counts]

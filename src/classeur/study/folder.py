@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from classeur.config import SECTIONS, RunConfig
-from classeur.data.manifest import read_manifest
+from classeur.config import SECTIONS, DataConfig, RunConfig
+from classeur.data.manifest import Manifest, read_manifest
 from classeur.errors import StudyError
 from classeur.run_folder import LOCK, write_json, write_text
 from classeur.study.definition import Definition
@@ -36,20 +37,49 @@ def begin_study(
     """Write what the study shares; refuse a folder that holds another study.
 
     Raises:
-        StudyError: if it holds other photos, another split or other options.
+        StudyError: if it holds other photos, another split, other folds or other options.
     """
-    manifest = folder / "manifest.csv"
-    if manifest.is_file() and read_manifest(manifest).rows != material.manifest.rows:
-        raise StudyError(
-            f"{folder} holds a study of other photos, or of another split. Choose another folder "
-            "with --to, or delete this one."
-        )
+    manifests = {manifest_name(item.config.data): item.material.manifest for item in planned}
+    _check_same_splits(folder, manifests)
     for item in planned:
         if item.run.config.is_file():
             _check_same(item)
-    material.manifest.write(manifest)
+    for name, manifest in manifests.items():
+        manifest.write(folder / name)
     write_json(folder / "inspection.json", material.inspection.to_dict())
     write_text(folder / "study.toml", definition.to_toml())
+
+
+def manifest_name(data: DataConfig) -> str:
+    """Return the name of the file in a study that holds a split: one, or one for each fold."""
+    return f"manifest-fold{data.fold}of{data.folds}.csv" if data.folds else "manifest.csv"
+
+
+_MANIFEST = re.compile(r"manifest(?:-fold\d+of(\d+))?\.csv")
+
+
+def _folds_there(folder: Path) -> dict[str, str]:
+    """Return manifest in the folder -> how many folds its study has."""
+    found = {path.name: _MANIFEST.fullmatch(path.name) for path in folder.glob("manifest*.csv")}
+    return {name: match[1] or "0" for name, match in found.items() if match}
+
+
+def _check_same_splits(folder: Path, manifests: Mapping[str, Manifest]) -> None:
+    there = _folds_there(folder)
+    before = {number for name, number in there.items() if name not in manifests}
+    if before:
+        said = " and ".join("one split" if n == "0" else f"{n} folds" for n in sorted(before))
+        now = f"{len(manifests)} folds" if len(manifests) > 1 else "one split"
+        raise StudyError(
+            f"{folder} holds a study on {said}; asked for now: {now}. Choose another folder "
+            "with --to, or delete this one."
+        )
+    for name, manifest in manifests.items():
+        if name in there and read_manifest(folder / name).rows != manifest.rows:
+            raise StudyError(
+                f"{folder} holds a study of other photos, or of another split. Choose another "
+                "folder with --to, or delete this one."
+            )
 
 
 def _refuse_foreign(folder: Path, planned: Sequence[PlannedRun]) -> None:
@@ -58,7 +88,7 @@ def _refuse_foreign(folder: Path, planned: Sequence[PlannedRun]) -> None:
         raise StudyError(f"{folder} is a run. Choose another folder with --to.")
     homes = {folder: "study.toml", **{item.run.path: "config.toml" for item in planned}}
     for home, mark in homes.items():
-        ours = (home / mark).is_file() or (home / "manifest.csv").is_file()
+        ours = (home / mark).is_file() or bool(_folds_there(home))
         if home.exists() and not ours and _holds_something(home):
             raise StudyError(
                 f"{home} is not empty and holds no study. Choose another folder with --to."

@@ -60,6 +60,12 @@ class Material:
             raise DataError(f"at {geometry.size} pixels, {item.path} {item.reason}.")
         return replace(self, store=store)
 
+    def on_fold(self, data: DataConfig) -> Material:
+        """Return the same photos and pixels with the split of the fold that a config names."""
+        if not data.folds:
+            return self
+        return replace(self, manifest=split_as(data, self.store.facts(self.listing)))
+
 
 def gather(data: DataConfig, preprocessing: PreprocessingConfig) -> Material:
     """Scan the photos, prepare them unless that was done before, and split them.

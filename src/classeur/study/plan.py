@@ -1,8 +1,8 @@
-"""A study's rungs and seeds -> a config for each run."""
+"""A study's rungs, seeds and folds -> a config for each run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from classeur.training.recipes import Recipe
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One rung with one seed."""
+    """One rung with one seed, or on one fold."""
 
     rung: str
     run: RunFolder
@@ -33,14 +33,14 @@ def plan(
     photos: Path | str, rungs: Sequence[Recipe], seeds: int, budget: float,
     options: Mapping[str, Any], searches: int = 0,
 ) -> list[RunConfig]:  # fmt: skip
-    """Return a config for each rung and seed, each option for all rungs that have it.
+    """Return a config for each rung and seed or fold, each option for all rungs that have it.
 
     Args:
         photos: what the study is of.
         rungs: its recipes.
         seeds: trainings of each.
         budget: minutes of training, shared out evenly. 0: no limit.
-        options: by their bare names.
+        options: by their bare names; with `folds` each rung is trained on every fold.
         searches: that have a share of the budget, too.
 
     Raises:
@@ -51,7 +51,9 @@ def plan(
         for name, value, least in (("seeds", seeds, 1), ("budget", budget, 0))
         if not value >= least
     ]
-    training = sum(rung.model.name != "majority" for rung in rungs) * seeds + searches
+    problems += _problems_of_folds(options, seeds)
+    changes = _changes(options, seeds)
+    training = sum(rung.model.name != "majority" for rung in rungs) * len(changes) + searches
     if budget > 0 and training:
         if options.get("max_minutes"):
             problems.append("give budget for the whole study or max_minutes for each rung.")
@@ -61,11 +63,9 @@ def plan(
     for rung in rungs:
         own = options_for(rung, options)
         unused -= own.keys()
-        for seed in range(max(1, seeds)):
+        for change in changes:
             try:
-                configs.append(
-                    configure(rung, photos, **{**own, "seed": own.get("seed", 0) + seed})
-                )
+                configs.append(configure(rung, photos, **own | change))
             except ConfigError as error:
                 problems += [p for p in error.problems if p not in problems]
     problems += [f"none of the rungs has the option {name}." for name in sorted(unused)]
@@ -78,6 +78,25 @@ def options_for(rung: Recipe, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a study that hold for one of its rungs."""
     others = _not_for(rung, options)
     return {name: value for name, value in options.items() if name not in others}
+
+
+def _changes(options: Mapping[str, Any], seeds: int) -> list[dict[str, int]]:
+    """Return what changes from training to training of one rung: the seed, or the fold."""
+    first = options.get("seed", 0)
+    folds = options.get("folds", 0)
+    if isinstance(folds, int) and folds > 1:
+        return [{"seed": first, "fold": fold} for fold in range(1, folds + 1)]
+    return [{"seed": first + seed} for seed in range(max(1, seeds))]
+
+
+def _problems_of_folds(options: Mapping[str, Any], seeds: int) -> Iterator[str]:
+    if "fold" in options:
+        yield "a study trains every fold: leave out fold."
+    if options.get("folds") and seeds > 1:
+        yield (
+            "give folds or seeds: the spread between folds is already one between trainings, and "
+            "of their networks only one may predict each photo."
+        )
 
 
 def _not_for(rung: Recipe, options: Mapping[str, Any]) -> set[str]:

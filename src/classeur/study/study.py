@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from classeur.config import RunConfig
+from classeur.config import DataConfig, RunConfig
 from classeur.data.inspect import Inspection
+from classeur.data.manifest import Manifest
 from classeur.data.records import SPLITS
 from classeur.errors import ConfigError, StudyError, WeightsError
 from classeur.models.weights import fetched
@@ -80,7 +81,8 @@ def run_study(
         compare_frozen: also train the head alone of each rung that is fine-tuned, and answer what
             fine-tuning brings.
         options: any option of `classeur.config` by its name, for all rungs that have it:
-            `epochs=10`, ….
+            `epochs=10`, …. With `folds=K` each rung is trained on K splits that test every photo
+            once, and its predictions are pooled.
 
     Raises:
         ConfigError: naming every option that is wrong.
@@ -94,7 +96,7 @@ def run_study(
     )
     folder = Path(to)
     material = gather(configs[0].data, configs[0].preprocessing)
-    _say_what_is_there(material)
+    _say_what_is_there(material, configs[0].data.folds)
     skipped = _missing(asked, configs, may_miss=rungs is None)
     there = asked.without(skipped)
     if not there.rungs:
@@ -145,6 +147,11 @@ def _asked(
             asked = asked.compared_with_frozen()
     except ConfigError as error:
         problems += error.problems
+    if asked.searches and asked.options.get("folds"):
+        names = ", ".join(tuning.name for tuning in asked.searches)
+        problems.append(
+            f"a search would see test photos of other folds: leave out folds, or {names} by rungs."
+        )
     try:
         configs = _plan(photos, asked, seeds, budget)
     except ConfigError as error:
@@ -158,12 +165,13 @@ def _plan(photos: Path | str, asked: Definition, seeds: int, budget: float) -> l
     return plan(photos, asked.rungs, seeds, budget, asked.options, len(asked.searches))
 
 
-def _say_what_is_there(material: Material) -> None:
+def _say_what_is_there(material: Material, folds: int) -> None:
     counts = material.manifest.counts()
     log.info(
-        "%s of %s: %s%s",
+        "%s of %s%s: %s%s",
         quantity(len(material.manifest.rows), "photo", "photos"),
         quantity(len(material.manifest.class_names), "class", "classes"),
+        f", in the first of {folds} folds" if folds else "",
         ", ".join(f"{sum(counts[split].values()):,} {split}" for split in SPLITS),
         _left_out(material.inspection),
     )
@@ -232,15 +240,23 @@ def _planned(
         wanted: material.prepared(wanted)
         for wanted in dict.fromkeys(config.preprocessing for config in configs)
     }
+    manifests = {data.fold: material.on_fold(data).manifest for data in _folds_of(configs)}
     return [
         PlannedRun(
             config.recipe,
             RunFolder(folder / _name(config, seeds)),
             settled(config, prepared[config.preprocessing]),
-            prepared[config.preprocessing],
+            dataclasses.replace(
+                prepared[config.preprocessing], manifest=manifests[config.data.fold]
+            ),
         )
         for config in configs
     ]
+
+
+def _folds_of(configs: Sequence[RunConfig]) -> list[DataConfig]:
+    """Return what is asked of the data, once for each fold; in a study without, once."""
+    return list({config.data.fold: config.data for config in configs}.values())
 
 
 def _report(
@@ -261,6 +277,7 @@ def _report(
         root,
         settings=settings,
         manifest=material.manifest,
+        folds=_manifests(planned),
         inspection=material.inspection,
         runs=finished,
         failed=failed,
@@ -280,19 +297,33 @@ def _reasons(failed: Mapping[str, str]) -> str:
     return "; ".join(f"{name}: {reason}" for name, reason in failed.items())
 
 
+def _manifests(planned: Sequence[PlannedRun]) -> list[Manifest]:
+    """Return the split of each fold; empty for a study without."""
+    found = {p.config.data.fold: p.material.manifest for p in planned if p.config.data.folds}
+    return list(found.values())
+
+
 def _about(asked: Definition) -> list[str]:
     published = f"Published: {asked.published}" if asked.published else ""
     return [text for text in (asked.title, asked.about, published) if text]
 
 
 def _finished(folder: Path) -> dict[str, list[RunFolder]]:
-    """Return recipe -> finished runs in the folder, those of earlier calls included."""
-    finished: dict[str, list[RunFolder]] = {}
+    """Return recipe -> finished runs in the folder, those of earlier calls included.
+
+    A rung on folds is finished when all of them are.
+    """
+    finished: dict[str, list[tuple[DataConfig, RunFolder]]] = {}
     for path in sorted(folder.iterdir()):
         run = RunFolder(path)
         if run.is_finished:
-            finished.setdefault(RunConfig.from_toml(run.config).recipe, []).append(run)
-    return finished
+            config = RunConfig.from_toml(run.config)
+            finished.setdefault(config.recipe, []).append((config.data, run))
+    return {
+        recipe: [run for _, run in sorted(runs, key=lambda pair: pair[0].fold)]
+        for recipe, runs in finished.items()
+        if len(runs) >= runs[0][0].folds
+    }
 
 
 def _run_all(planned: Sequence[PlannedRun]) -> dict[str, str]:
@@ -335,6 +366,8 @@ def _filters(planned: Sequence[PlannedRun]) -> str:
 
 
 def _name(config: RunConfig, seeds: int) -> str:
+    if config.data.folds:
+        return f"{config.recipe}-fold{config.data.fold}"
     return config.recipe if seeds == 1 else f"{config.recipe}-seed{config.seed}"
 
 
@@ -344,7 +377,7 @@ def _settings(planned: Sequence[PlannedRun], seeds: int, budget: float) -> dict[
     data = dataclasses.asdict(config.data)
     default = dataclasses.asdict(type(config.data)())
     return {
-        **{k: v for k, v in data.items() if k != "photos" and v != default[k]},
+        **{k: v for k, v in data.items() if k not in ("photos", "fold") and v != default[k]},
         **{name: _each(planned, name) for name in ("size", "color", "resize", "interpolation")},
         "filters": _filters(planned),
         "split_seed": config.data.split_seed,

@@ -207,7 +207,8 @@ def store_of(run: RunFolder) -> tuple[Store, Path]:
         DataError: if its photos are gone or have changed.
     """
     config = RunConfig.from_toml(run.config)
-    listing = scan_as(dataclasses.replace(config.data, manifest=str(run.manifest)))
+    own = dataclasses.replace(config.data, manifest=str(run.manifest), folds=0, fold=1)
+    listing = scan_as(own)
     return cached_store(listing, geometry_of(listing, config.preprocessing)), listing.root
 
 

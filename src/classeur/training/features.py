@@ -1,20 +1,18 @@
 """What a frozen backbone says of each photo, computed once and kept on disk.
 
-    <cache>/features/<key>.npy      (n, F) float32, memory-mapped
-    <cache>/features/<key>.json     the seconds it took, and the hash of the file
-
-The key is of the prepared photos, the rows, the weights, the preprocessing and the views: another
-head, another learning rate or another seed of the head finds the same file.
+What it says of photos themselves is known by the prepared photos, the weights and the
+preprocessing: another head, another seed and another split or fold find what is there, and add
+the photos that are not. Augmented views are drawn for a split, and known by it too.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,18 +21,24 @@ from tqdm import tqdm
 
 from classeur.config import AugmentationConfig
 from classeur.data.augment import augment
-from classeur.data.store import cache_root
-from classeur.errors import RunFolderError, TrainingError
+from classeur.errors import TrainingError
 from classeur.models.classifier import Classifier, to_device
 from classeur.models.device import autocast
 from classeur.models.preprocessing import to_unit
 from classeur.models.pretrained import Pretrained
-from classeur.run_folder import read_json, replacing, write_json
+from classeur.training.feature_parts import (
+    Batches,
+    Parts,
+    read_parts,
+    read_table,
+    write_part,
+    write_table,
+)
 from classeur.training.inputs import TrainingData
 from classeur.training.sampling import views_of_each
 from classeur.training.seeding import derived, seed_all
 
-FEATURES_VERSION = 2
+FEATURES_VERSION = 3
 
 
 @dataclass
@@ -42,8 +46,9 @@ class Features:
     """Features of the training and validation photos, as a head takes them."""
 
     data: TrainingData
-    table: NDArray[np.float32]
-    """(train + all their views + val, F): each training photo and its views, then validation."""
+    table: Parts | NDArray[np.float32]
+    """Without views: by the photos' places in the store. With them (train + all their views + val,
+    F): each training photo and its views, then validation."""
     views: NDArray[np.int64]
     """Views of each training photo besides itself, (train,)."""
     seed: int
@@ -56,6 +61,9 @@ class Features:
     _drawn: tuple[int, NDArray[np.int64]] = field(init=False, default=(0, np.zeros(0, np.int64)))
 
     def __post_init__(self) -> None:
+        if isinstance(self.table, Parts):
+            self._places = np.arange(len(self.data.labels))
+            return
         ends = np.cumsum(1 + self.views)
         self._places = np.full(len(self.data.labels), -1, np.int64)
         self._places[self.data.train] = ends - (1 + self.views)
@@ -131,36 +139,51 @@ def compute_features(
     about = {
         "version": FEATURES_VERSION,
         "store": store_key,
-        "rows": _hash(np.concatenate([data.train, [-1], data.val]).tobytes()),
         "weights": _file_hash(weights),
         "model": [classifier.config.name, classifier.config.arguments, classifier.config.head],
         "preprocessing": classifier.preprocessing.to_dict(),
         "number_format": number_format,
-        # a batch draws its views together, so that its size is part of what is drawn
-        "views": [_hash(each.tobytes()), asdict(augmentation), seed, batch_size] if views else [],
     }
-    key = _hash(json.dumps(about, sort_keys=True).encode())
-    path = cache_root() / "features" / f"{key}.npy"
-    if not _is_intact(path):
-        started = time.monotonic()
+
+    def batches(plan: Plan) -> Batches:
         drawn = augmentation if views else AugmentationConfig()
-        batches = _batches(classifier, data, each, drawn, seed, device, number_format, batch_size)
-        rows = len(data.train) + int(each.sum()) + len(data.val)
-        _write(path, batches, rows)
-        seconds = time.monotonic() - started
-        write_json(
-            path.with_suffix(".json"), {**about, "seconds": seconds, "file": _file_hash(path)}
-        )
-    table = np.load(path, mmap_mode="r", allow_pickle=False)
-    return Features(data, table, each, seed, read_json(path.with_suffix(".json"))["seconds"])
+        return _batches(classifier, data, plan, drawn, seed, device, number_format, batch_size)
+
+    if not views:
+        parts, seconds = _of_photos(about, data, batches)
+        return Features(data, parts, each, seed, seconds)
+    # a batch draws its views together, so that its size is part of what is drawn
+    about["views"] = [_hash(each.tobytes()), asdict(augmentation), seed, batch_size]
+    about["rows"] = _hash(np.concatenate([data.train, [-1], data.val]).tobytes())
+    name, rows = _key(about), len(data.train) + int(each.sum()) + len(data.val)
+    plan = [(data.train, each), (data.val, np.zeros(len(data.val), np.int64))]
+    table, seconds = read_table(name) or write_table(name, batches(plan), rows, about)
+    return Features(data, table, each, seed, seconds)
+
+
+Plan = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
+"""Rows, and how many views of each besides itself, one list after the other."""
+
+
+def _of_photos(
+    about: dict[str, Any], data: TrainingData, batches: Callable[[Plan], Batches]
+) -> tuple[Parts, float]:
+    """Return features of the photos of both splits, and the seconds; compute what is lacking."""
+    key, photos = _key(about), len(data.labels)
+    rows = np.union1d(data.train, data.val)
+    parts = read_parts(key, rows, photos)
+    lacking = parts.lacking(rows)
+    if len(lacking):
+        found = batches([(lacking, np.zeros(len(lacking), np.int64))])
+        parts.held.append(write_part(key, lacking, photos, found, about))
+    return parts, parts.seconds(rows)
 
 
 def _batches(
-    classifier: Classifier, data: TrainingData, views: NDArray[np.int64],
-    augmentation: AugmentationConfig, seed: int, device: torch.device, number_format: str,
-    batch_size: int,
-) -> Iterator[NDArray[np.float32]]:  # fmt: skip
-    """Yield features of the training photos, each followed by its views, then of validation."""
+    classifier: Classifier, data: TrainingData, plan: Plan, augmentation: AugmentationConfig,
+    seed: int, device: torch.device, number_format: str, batch_size: int,
+) -> Batches:  # fmt: skip
+    """Yield features of the photos planned, each followed by its views."""
     network = backbone_of(classifier)
     network.eval()
     generator = seed_all(seed, "views")
@@ -170,7 +193,6 @@ def _batches(
             found = network.features(classifier.preprocessing.standardize(unit))
         return np.asarray(found.float().cpu().numpy())
 
-    plan = [(data.train, views), (data.val, np.zeros(len(data.val), np.int64))]
     total = sum(len(rows) for rows, _ in plan)
     with tqdm(desc="features", total=total, unit=" photos", leave=False, disable=None) as bar:
         for rows, numbers in plan:
@@ -199,23 +221,8 @@ def backbone_of(classifier: Classifier) -> Pretrained:
     return classifier.network
 
 
-def _write(path: Path, batches: Iterator[NDArray[np.float32]], rows: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        for number, batch in enumerate(batches):
-            if number == 0:
-                header = {"descr": "<f4", "fortran_order": False, "shape": (rows, batch.shape[1])}
-                np.lib.format.write_array_header_1_0(file, header)
-            file.write(np.ascontiguousarray(batch, "<f4").data)
-
-
-def _is_intact(path: Path) -> bool:
-    """Whether the file is there and holds what was written: reads all of it, once."""
-    try:
-        written = read_json(path.with_suffix(".json")).get("file")
-        return path.is_file() and written == _file_hash(path)
-    except (RunFolderError, AttributeError, OSError):
-        return False
+def _key(about: dict[str, Any]) -> str:
+    return _hash(json.dumps(about, sort_keys=True).encode())
 
 
 def _hash(content: bytes) -> str:
