@@ -58,7 +58,7 @@ def _pulled(facts: Sequence[PhotoFacts]) -> dict[str, str]:
     Given training photos tie nothing together here: a copy of one is best off beside it.
     """
     pulled: dict[str, str] = {}
-    for cluster in _clusters([fact for fact in facts if fact.split != "train"]):
+    for cluster in clusters_of([fact for fact in facts if fact.split != "train"]):
         given = {fact.split for fact in cluster} - {""}
         if given:
             to = "test" if "test" in given else "val"
@@ -69,7 +69,7 @@ def _pulled(facts: Sequence[PhotoFacts]) -> dict[str, str]:
 def _draw(pool: Sequence[PhotoFacts], shares: Shares, seed: int) -> dict[str, str]:
     """Assign the photos of the pool; return path -> split."""
     wanted = _targets(Counter(fact.label for fact in pool), shares)
-    clusters = _clusters(pool)
+    clusters = clusters_of(pool)
     random.Random(seed).shuffle(clusters)
     clusters.sort(key=len, reverse=True)  # stable: the big ones first, each size in random order
     result: dict[str, str] = {}
@@ -99,7 +99,7 @@ def _targets(counts: Counter[str], shares: Shares) -> dict[tuple[str, str], floa
     return targets
 
 
-def _clusters(pool: Sequence[PhotoFacts]) -> list[list[PhotoFacts]]:
+def clusters_of(pool: Sequence[PhotoFacts]) -> list[list[PhotoFacts]]:
     """Join photos that share a group or a picture, directly or through others (union-find)."""
     parent = list(range(len(pool)))
 

@@ -23,6 +23,7 @@ from classeur.report.run_report import RunReport
 from classeur.report.search_figures import accuracy_over_trials, importances, option_scatters
 from classeur.report.search_report import SearchReport
 from classeur.report.study_report import StudyReport
+from classeur.report.suspicious import SuspiciousPage
 from classeur.report.svg import Drawing, showable
 from classeur.report.words import GAP, interval, most_confused, percent, signed
 from classeur.run_folder import write_text
@@ -143,6 +144,11 @@ def render_range_test(
 def render_filters(page: FilterPage, path: Path) -> None:
     """Write what resizing and filters make of a few photos as one HTML page."""
     write_text(path, _page("filters.html.j2", {"page": page}))
+
+
+def render_suspicious(page: SuspiciousPage, path: Path) -> None:
+    """Write the photos whose labels are probably wrong as one HTML page."""
+    write_text(path, _page("suspicious.html.j2", {"page": page}))
 
 
 def _page(template: str, values: Mapping[str, Any]) -> str:
