@@ -6,12 +6,12 @@ flipped.
     CLASSEUR_WEIGHTS=/path/to/weights .venv/bin/python benchmarks/flipped_labels.py PHOTOS
 
 Work: of each class of PHOTOS (a folder with one folder of photos a class, or splits of such), N
-photos are drawn; of all of them, a share gets another label, drawn at random. The photos are linked,
-not copied, into folders by those labels.
+photos are drawn; of all of them, a share gets another label, drawn at random. The photos are
+linked, not copied, into folders by those labels.
 Precision: flipped photos in the list / photos in the list. Recall: flipped photos in the list /
-flipped photos. The data set's own mistakes count against precision, and no label suggests itself
-twice: a flipped photo counts as found whatever is suggested; how often that is its true label is
-the third figure. Intervals: exact, 95 % (Clopper and Pearson).
+flipped photos. The data set's own mistakes count against precision. A flipped photo counts as found
+whatever is suggested; how often that is its true label is the third figure. Intervals: exact, 95 %
+(Clopper and Pearson).
 n: 1,000 photos, 50 of them flipped. Time: 2 minutes on 2 cores of an Intel Xeon at 2.5 GHz without
 a GPU. Figures: benchmarks/README.md.
 """

@@ -44,9 +44,7 @@ class PhotoFacts:
     """Brightness, sharpness, colour, …"""
 
     @classmethod
-    def of(
-        cls, record: Record, decoded: Decoded, content: str, file_bytes: int = 0
-    ) -> PhotoFacts:
+    def of(cls, record: Record, decoded: Decoded, content: str, file_bytes: int = 0) -> PhotoFacts:
         """Join a record with what its decoding showed."""
         return cls(
             record.path, record.label, record.split, record.group, record.sha256,

@@ -1,7 +1,9 @@
 """What a photo looks like in a dozen numbers, and which photos look odd.
 
-What is looked for, and most thresholds, are those of CleanVision (Cleanlab, 2022). It is measured
-on the picture that the one decoding pass holds anyway, shrunk to 64 pixels.
+What is looked for is what CleanVision looks for (Cleanlab, 2022), by its thresholds for dark,
+over-exposed, blank and narrow photos. It is measured on the picture that the one decoding pass
+holds anyway, shrunk to 64 pixels. Sharpness is the spread of the Laplacian (Pech-Pacheco et al.,
+2000).
 """
 
 from __future__ import annotations
@@ -9,10 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from PIL import Image, ImageFilter
+from numpy.typing import NDArray
+from PIL import Image
 
 from classeur.data.decode import Decoded
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 SIDE = 64
 """Longest side of the picture that is measured, in pixels."""
 
-SMALLEST = 32
+SMALLEST = SIDE
 """Photos with a shorter side below this, in pixels, are not called blurred or blank: so few pixels
 say neither."""
 
@@ -35,12 +38,9 @@ BRIGHT = 0.95
 BLANK = 3.0
 """A photo is blank if its grey levels hold less information than this, in bits."""
 
-BLURRED = 34.2
-"""A photo is blurred if the standard deviation of its edges is below this; levels are 0 to 255."""
-
-PEAKED = 19.8
-"""Graphics on a plain ground have few edges and are not blurred: their histogram of 256 levels has
-a standard deviation above this."""
+BLURRED = 10.0
+"""A photo is blurred if its sharpness is below this, and it is not dull for another reason: none of
+600 photos of cats and dogs was, and all were after a Gaussian blur of 1.5 of the 64 pixels."""
 
 NARROW = 0.35
 """A photo has an odd shape if its short side is a smaller fraction of its long one."""
@@ -59,8 +59,8 @@ class Look:
     """99th percentile of brightness, 0 to 1."""
     darkest: float = 0.0
     """5th percentile of brightness, 0 to 1."""
-    edges: float = math.inf
-    """Standard deviation of its edges, in grey levels of 0 to 255."""
+    sharpness: float = 255.0
+    """Standard deviation of its Laplacian, in grey levels of 0 to 255."""
     entropy: float = 8.0
     """Of its grey levels, in bits."""
     red: float = 0.0
@@ -82,7 +82,7 @@ class Look:
         brightness.sort()
         low, high = (brightness[round(at * (len(brightness) - 1))] for at in (0.05, 0.99))
         values = (
-            float(high), float(low), _edges(grey), grey.entropy(),
+            float(high), float(low), _sharpness(np.asarray(grey, np.int16)), grey.entropy(),
             *pixels.mean(axis=(0, 1)), *_border(pixels).mean(axis=0),
         )  # fmt: skip
         return cls(file_bytes, *(round(float(value), 4) for value in values))
@@ -110,8 +110,8 @@ class Odd:
 KINDS = {
     "dark": "dark",
     "bright": "over-exposed",
-    "blurred": "blurred",
     "blank": "nearly blank",
+    "blurred": "blurred",
     "shape": "of an odd shape",
     "size": "of an odd size",
 }
@@ -128,11 +128,19 @@ def odd_photos(facts: Sequence[PhotoFacts]) -> list[Odd]:
         ratio = _side(fact) / middle
         return max(ratio, 1 / ratio) / UNUSUAL - 1
 
-    measures: dict[str, Oddness] = {
+    dull: dict[str, Oddness] = {
         "dark": lambda f: DARK - f.look.brightest,
         "bright": lambda f: f.look.darkest - BRIGHT,
-        "blurred": lambda f: BLURRED - f.look.edges if _is_judged(f) else -1,
         "blank": lambda f: BLANK - f.look.entropy if _is_judged(f) else -1,
+    }
+
+    def blurred(fact: PhotoFacts) -> float:
+        is_judged = _is_judged(fact) and all(oddness(fact) <= 0 for oddness in dull.values())
+        return BLURRED - fact.look.sharpness if is_judged else -1
+
+    measures: dict[str, Oddness] = {
+        **dull,
+        "blurred": blurred,
         "shape": lambda f: NARROW - min(f.width, f.height) / max(f.width, f.height),
         "size": unusual,
     }
@@ -160,7 +168,7 @@ def _shrunk(image: Image.Image) -> Image.Image:
     return image.resize(size, Image.Resampling.BICUBIC, reducing_gap=1.0)
 
 
-def _brightness(pixels: np.ndarray) -> np.ndarray:
+def _brightness(pixels: NDArray[Any]) -> NDArray[Any]:
     """(H, W, 3) 0..255 -> perceived brightness (H·W,), 0 to 1."""
     return np.sqrt(np.square(pixels.reshape(-1, 3), dtype=np.float32) @ _PERCEIVED) / 255
 
@@ -168,14 +176,15 @@ def _brightness(pixels: np.ndarray) -> np.ndarray:
 _PERCEIVED = np.array([0.241, 0.691, 0.068], np.float32)
 
 
-def _edges(grey: Image.Image) -> float:
-    """Return the standard deviation of edges; infinite for graphics on a plain ground."""
-    if np.bincount(np.asarray(grey).ravel(), minlength=256).std() > PEAKED:
-        return math.inf
-    return float(np.asarray(grey.filter(ImageFilter.FIND_EDGES)).std())
+def _sharpness(grey: NDArray[np.int16]) -> float:
+    """Return the standard deviation of the Laplacian; the border has none."""
+    if min(grey.shape) < 3:
+        return 0.0
+    beside = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
+    return float((4 * grey[1:-1, 1:-1] - beside).std())
 
 
-def _border(pixels: np.ndarray) -> np.ndarray:
+def _border(pixels: NDArray[Any]) -> NDArray[Any]:
     """(H, W, 3) -> its outermost pixels, (n, 3)."""
     is_border = np.ones(pixels.shape[:2], bool)
     is_border[1:-1, 1:-1] = False

@@ -41,7 +41,11 @@ class Decision:
 
 
 def apply_review(
-    listing: Listing, file: Path, *, relabel: bool, left_out: Mapping[str, str] = MappingProxyType({})
+    listing: Listing,
+    file: Path,
+    *,
+    relabel: bool,
+    left_out: Mapping[str, str] = MappingProxyType({}),
 ) -> Listing:
     """Return the listing as a reviewed list wants it.
 

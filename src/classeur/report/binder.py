@@ -10,10 +10,11 @@ from typing import Any
 from classeur.config import RunConfig
 from classeur.data.inspect import Inspection
 from classeur.data.manifest import Manifest
-from classeur.errors import UnreadablePhotoError
 from classeur.evaluation.comparison import compare
 from classeur.evaluation.evaluate import read_metrics
 from classeur.evaluation.predictions import read_predictions
+from classeur.evaluation.trivial import TrivialRung
+from classeur.report.odd import odd_sheet
 from classeur.report.photos import Album, PhotoCard
 from classeur.report.questions import Question, answer_all, written
 from classeur.report.study_report import RungSheet, StudyReport
@@ -35,6 +36,7 @@ def build_study_report(
     questions: Sequence[Question] = (),
     missing: Collection[str] = (),
     about: Sequence[str] = (),
+    trivial: TrivialRung | None = None,
 ) -> StudyReport:
     """Read the finished runs of a study and return its binder.
 
@@ -50,6 +52,7 @@ def build_study_report(
         questions: that the pairs of rungs answer.
         missing: rungs that were asked for and did not finish.
         about: what the study is, in paragraphs.
+        trivial: what size, mode and colour alone tell of the labels.
     """
     sheets = [_sheet(name, seeds) for name, seeds in runs.items()]
     sheets.sort(key=lambda sheet: (-sheet.val.value, sheet.metrics.splits["val"].log_loss.value))
@@ -76,6 +79,7 @@ def build_study_report(
         conclusion=[
             *conclude(chosen.name, pairs, chosen.metrics.splits["test"], chosen.openings),
             *describe_imbalance(chosen.metrics.splits["test"], counts["train"]),
+            *([trivial.found.sentence()] if trivial and trivial.found.tells else []),
             *seen_before(
                 {sheet.name: sheet.pretrained_on for sheet in sheets},
                 [str(root), *(row.path for row in manifest.rows)],
@@ -84,6 +88,8 @@ def build_study_report(
         environment=read_json(_folder(runs, chosen).environment),
         answers=answer_all(questions, pairs, asked, missing),
         about=list(about),
+        trivial=trivial,
+        odd=odd_sheet(inspection),
     )
 
 
@@ -118,27 +124,26 @@ def comparison(report: StudyReport) -> dict[str, Any]:
         ],
         "answers": [written(answer) for answer in report.answers],
         "pairs": [{**asdict(pair), "differs": pair.differs} for pair in report.pairs],
+        "trivial": _trivial(report.trivial),
         "failed": report.failed,
         "skipped": report.skipped,
     }
+
+
+def _trivial(rung: TrivialRung | None) -> dict[str, Any] | None:
+    if rung is None:
+        return None
+    accuracy = {f"{name}_accuracy": asdict(rung.splits[name].accuracy) for name in rung.splits}
+    return {**accuracy, **asdict(rung.found), "tells": rung.found.tells}
 
 
 def sample_sheet(found: Inspection, at_most_classes: int = 50) -> dict[str, list[PhotoCard]]:
     """Return a few photos of each class; a page with thousands of pictures opens for nobody."""
     album = Album(Path(found.photos))
     return {
-        label: [card for path in paths if (card := _card(album, path, label))]
+        label: [card for path in paths if (card := album.card(path, label))]
         for label, paths in list(found.samples.items())[:at_most_classes]
     }
-
-
-def _card(album: Album, path: str, label: str) -> PhotoCard | None:
-    """Return the card of a photo, or None if the file has gone since it was counted."""
-    try:
-        source, pixelated = album.thumbnail(path)
-    except UnreadablePhotoError:
-        return None
-    return PhotoCard(source, path, label, pixelated=pixelated)
 
 
 def _sheet(name: str, seeds: Sequence[RunFolder]) -> RungSheet:

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from classeur.data.inspect import Inspection
+from classeur.data.quality import KINDS
 from classeur.report import units, views
 from classeur.report.curves import learning_curves, small_multiples
 from classeur.report.figures import accuracy_against_time, confusion_map, test_scores
@@ -115,10 +116,13 @@ def render_study(report: StudyReport, folder: Path) -> None:
 
 
 def render_inspection(
-    inspection: Inspection, samples: Mapping[str, Sequence[PhotoCard]], path: Path
+    inspection: Inspection,
+    samples: Mapping[str, Sequence[PhotoCard]],
+    path: Path,
+    odd: Mapping[str, Sequence[PhotoCard]] | None = None,
 ) -> None:
     """Write what was found about a folder of photos as one HTML page."""
-    values = {"inspection": inspection, "samples": samples}
+    values = {"inspection": inspection, "samples": samples, "odd": odd or {}}
     write_text(path, _page("inspection.html.j2", values))
 
 
@@ -185,6 +189,7 @@ def _environment(**options: Any) -> Environment:
     environment.globals |= _LIMITS
     environment.globals |= {
         "figure_rows": views.figure_rows, "gap": views.gap, "share": views.share,
+        "odd_kinds": KINDS,
     }  # fmt: skip
     return environment
 

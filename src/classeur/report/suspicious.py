@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from classeur.errors import UnreadablePhotoError
 from classeur.evaluation.suspicious import Suspect
 from classeur.report.photos import Album, PhotoCard
 
@@ -57,12 +56,10 @@ def write_suspicious_page(page: SuspiciousPage, path: Path) -> None:
 
 
 def _card(album: Album, item: Suspect) -> PhotoCard | None:
-    """Return the card of a photo, or None if the file has gone since it was judged."""
-    try:
-        source, pixelated = album.thumbnail(item.path)
-    except UnreadablePhotoError:
-        return None
-    return PhotoCard(
-        source, item.path, item.label, item.suggested, item.probability_suggested,
-        item.probability_label, pixelated,
-    )  # fmt: skip
+    card = album.card(item.path, item.label)
+    return card and replace(
+        card,
+        prediction=item.suggested,
+        probability=item.probability_suggested,
+        label_probability=item.probability_label,
+    )

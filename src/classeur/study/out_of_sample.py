@@ -36,8 +36,8 @@ from classeur.training.session import begin_run, train_run
 SCRATCH_SIZES = (32, 64)
 """Smallest and largest side, in pixels, of the photos that the small network sees."""
 
-_INVERSE_STRENGTH = 0.01
-"""scikit-learn's C: features are many and photos few."""
+_INVERSE_STRENGTH = 0.001
+"""scikit-learn's C: features are many, photos few, and some labels wrong."""
 
 _NETWORK = ModelConfig("conv3", normalization="batch")
 _SHORT = TrainingConfig(
@@ -85,9 +85,7 @@ def _head() -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    return make_pipeline(
-        StandardScaler(), LogisticRegression(C=_INVERSE_STRENGTH, max_iter=300)
-    )
+    return make_pipeline(StandardScaler(), LogisticRegression(C=_INVERSE_STRENGTH, max_iter=300))
 
 
 def _features(
@@ -155,8 +153,6 @@ def _trained(store: Store, manifest: Manifest, device: str) -> Classifier:
         begin_run(run, config, manifest)
         train_run(run, store)
         return Classifier.load(run)
-
-
 
 
 @contextlib.contextmanager

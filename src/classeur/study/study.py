@@ -15,6 +15,7 @@ from classeur.config import RunConfig
 from classeur.data.inspect import Inspection
 from classeur.data.records import SPLITS
 from classeur.errors import ConfigError, StudyError, WeightsError
+from classeur.evaluation.trivial import trivial_rung
 from classeur.exit_codes import INTERRUPTED
 from classeur.models.weights import fetched
 from classeur.report.binder import build_study_report, write_study_report
@@ -215,6 +216,8 @@ def _report(
         raise StudyError(f"no rung finished. {reasons}")
     material = planned[0].material
     root = Path(material.root)
+    trivial = trivial_rung(material.store.facts(material.listing), material.manifest)
+    trivial.predictions.write(folder / "trivial.parquet")
     return build_study_report(
         root.name,
         root,
@@ -227,6 +230,7 @@ def _report(
         questions=asked.questions,
         missing={*skipped, *(item.rung for item in planned if item.run.path.name in failed)},
         about=_about(asked),
+        trivial=trivial,
     )
 
 

@@ -29,7 +29,6 @@ from classeur.training.find_lr import find_learning_rate as run_range_test
 from classeur.training.recipes import Recipe, get_recipe
 from classeur.training.session import begin_run
 
-
 _FILES = ("manifest", "drop_suspicious", "relabel")
 """Options that name a file: what is recorded must name it from anywhere."""
 
