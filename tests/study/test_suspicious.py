@@ -89,7 +89,7 @@ class TestOnScratch:
         monkeypatch.delenv("CLASSEUR_WEIGHTS", raising=False)
         monkeypatch.setattr("classeur.study.suspicious.fetched", refuse)
         root = class_folders({"a": 12, "b": 12})
-        found = find_suspicious(root, to=tmp_path / "to", folds=2, device="cpu")
+        found = find_suspicious(root, to=tmp_path / "to", folds=3, device="cpu")
         assert "trained from scratch" in found.by
         assert messages[0] == "a small network is trained from scratch: no network here."
         with pytest.raises(WeightsError, match="no network here"):
@@ -118,15 +118,15 @@ class TestRanking:
         probabilities[25] = (0.6, 0.3, 0.1)
         paths = [f"{n}.png" for n in range(60)]
         found = find_suspects(paths, labels, probabilities, ["a", "b", "c"])
-        assert [(s.path, s.label, s.suggested) for s in found][0] == ("0.png", "a", "b")
+        assert (found[0].path, found[0].label, found[0].suggested) == ("0.png", "a", "b")
         assert found[0].score == pytest.approx((0.02 - 0.96 + 1) / 2)
         assert (found[0].probability_label, found[0].probability_suggested) == (0.02, 0.96)
 
 
 class TestWhatIsRefused:
     def test_folds(self, class_folders, tmp_path):
-        with pytest.raises(ConfigError, match=r"folds must be at least 2, received 1\."):
-            find_suspicious(class_folders({"a": 3}), folds=1)
+        with pytest.raises(ConfigError, match=r"folds must be at least 3, received 2\."):
+            find_suspicious(class_folders({"a": 3}), folds=2)
 
     def test_weights_without_a_backbone(self, class_folders):
         with pytest.raises(ConfigError, match="weights do nothing without a backbone"):
@@ -162,13 +162,14 @@ class TestWhatIsRefused:
         with pytest.raises(RunFolderError, match=r"cannot write .*file/to"):
             find_suspicious(
                 class_folders({"a": 9, "b": 9}),
-                to=tmp_path / "file" / "to", backbone="none", folds=2, device="cpu",
+                to=tmp_path / "file" / "to", backbone="none", folds=3, device="cpu",
             )  # fmt: skip
 
 
-class TestInARun:
-    OPTIONS = {"epochs": 1, "size": 8, "device": "cpu"}
+OPTIONS = {"epochs": 1, "size": 8, "device": "cpu"}
 
+
+class TestInARun:
     @pytest.fixture
     def photos(self, class_folders):
         return class_folders({"a": 30, "b": 30})
@@ -183,7 +184,7 @@ class TestInARun:
 
     def test_it_is_recorded_and_can_be_repeated(self, photos, reviewed, tmp_path, monkeypatch):
         monkeypatch.chdir(reviewed.parent)
-        run = train(photos, "majority", to=tmp_path / "run", relabel=reviewed.name, **self.OPTIONS)
+        run = train(photos, "majority", to=tmp_path / "run", relabel=reviewed.name, **OPTIONS)
         assert RunConfig.from_toml(run.config).data.relabel == str(reviewed)
         labels = {row.path: row.label for row in read_manifest(run.manifest).rows}
         assert labels["a/0.png"] == "b"
@@ -196,7 +197,7 @@ class TestInARun:
     @pytest.mark.slow
     def test_the_binder_says_so(self, photos, reviewed, tmp_path):
         study = run_study(
-            photos, ["majority"], to=tmp_path / "to", drop_suspicious=str(reviewed), **self.OPTIONS
+            photos, ["majority"], to=tmp_path / "to", drop_suspicious=str(reviewed), **OPTIONS
         )
         page = Page(study.binder)
         assert "2 of the photos were dropped and 0 relabelled" in page.text

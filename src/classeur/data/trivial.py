@@ -69,9 +69,9 @@ class Trivial:
         return (
             f"The labels can be told without looking: {', '.join(FEATURES[:-1])} and "
             f"{FEATURES[-1]} alone get {100 * self.accuracy:.1f} % of {self.photos:,} "
-            f"unseen photos right (95 % interval {100 * self.low:.1f}–{100 * self.high:.1f} %), always answering "
-            f"the most frequent class {100 * self.majority:.1f} %. Most telling by itself is "
-            f"{self.feature}: a network may learn that instead of what the photos show."
+            f"unseen photos right (95 % interval {100 * self.low:.1f}–{100 * self.high:.1f} %), "
+            f"always answering the most frequent class {100 * self.majority:.1f} %. Most telling "
+            f"by itself is {self.feature}: a network may learn that instead of what the photos show."
         )
 
 

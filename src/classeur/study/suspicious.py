@@ -37,6 +37,9 @@ log = logging.getLogger(__name__)
 BACKBONE = "mobilenetv2_100"
 """What looks at the photos where nothing else is asked for and its weights can be had."""
 
+FEWEST_FOLDS = 3
+"""One to judge, one to validate on, one to learn from."""
+
 NONE = "none"
 """The backbone of whoever wants none."""
 
@@ -99,12 +102,11 @@ def find_suspicious(
         WeightsError: if the weights of a backbone that was asked for cannot be had.
         RunFolderError: if `to` holds a list already.
     """
-    if folds < 2:
-        raise ConfigError([f"folds must be at least 2, received {folds}."])
+    if folds < FEWEST_FOLDS:
+        raise ConfigError([f"folds must be at least {FEWEST_FOLDS}, received {folds}."])
     if backbone == NONE and weights:
         raise ConfigError(["weights do nothing without a backbone: leave out one of the two."])
-    folder = Path(to)
-    _refuse_reviewed(folder)
+    folder = _make(Path(to))
     listing = scan_as(override(DataConfig(), {"photos": str(photos), **options}))
     found = _weights(backbone, weights)
     store = _prepared(listing, found)
@@ -121,17 +123,24 @@ def find_suspicious(
     paths = [fact.path for fact in facts]
     suspects = find_suspects(paths, labels, probabilities, manifest.class_names)
     result = Suspects(folder, len(facts), suspects, _in_words(found, folds))
-    _write(result, listing.root)
+    write_suspects(suspects, result.table)
+    page = build_suspicious_page(listing.root, len(facts), suspects, result.by, LIST)
+    write_suspicious_page(page, result.page)
     return result
 
 
-def _refuse_reviewed(folder: Path) -> None:
-    """Raise RunFolderError rather than write over what somebody has decided."""
+def _make(folder: Path) -> Path:
+    """Make the folder; raise RunFolderError rather than write over what somebody has decided."""
     if (folder / LIST).exists():
         raise RunFolderError(
             f"{folder / LIST} is there already and may hold decisions. Move it away, or choose "
             "another folder with --to."
         )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(f"cannot write {folder}: {error.strerror}.") from error
+    return folder
 
 
 def _weights(backbone: str, where: str) -> Weights | None:
@@ -185,13 +194,3 @@ def _in_words(weights: Weights | None, folds: int) -> str:
     if weights:
         return f"a logistic regression on the features of {weights.name}, in {folds} folds"
     return f"a small convolutional network trained from scratch, in {folds} folds"
-
-
-def _write(found: Suspects, root: Path) -> None:
-    try:
-        found.folder.mkdir(parents=True, exist_ok=True)
-        write_suspects(found.suspects, found.table)
-        page = build_suspicious_page(root, found.photos, found.suspects, found.by, LIST)
-        write_suspicious_page(page, found.page)
-    except OSError as error:
-        raise RunFolderError(f"cannot write {found.folder}: {error.strerror}.") from error
