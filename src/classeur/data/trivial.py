@@ -71,7 +71,8 @@ class Trivial:
             f"{FEATURES[-1]} alone get {100 * self.accuracy:.1f} % of {self.photos:,} "
             f"unseen photos right (95 % interval {100 * self.low:.1f}–{100 * self.high:.1f} %), "
             f"always answering the most frequent class {100 * self.majority:.1f} %. Most telling "
-            f"by itself is {self.feature}: a network may learn that instead of what the photos show."
+            f"by itself is {self.feature}: a network may learn that instead of what the photos "
+            "show."
         )
 
 
