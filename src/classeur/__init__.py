@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from classeur.study.demo import demo
     from classeur.study.score import Score, evaluate
     from classeur.study.study import Study, run_study
+    from classeur.study.suspicious import find_suspicious
     from classeur.study.train import resume, train
     from classeur.training.recipe_files import read_recipe
     from classeur.training.recipes import RECIPES, Recipe, get_recipe
@@ -60,6 +61,7 @@ _HOMES = {
     "demo": "classeur.study.demo",
     "evaluate": "classeur.study.score",
     "fetch": "classeur.data.fetch",
+    "find_suspicious": "classeur.study.suspicious",
     "get_recipe": "classeur.training.recipes",
     "inspect": "classeur.api",
     "list_backbones": "classeur.models.weights",
@@ -93,6 +95,7 @@ __all__ = [
     "demo",
     "evaluate",
     "fetch",
+    "find_suspicious",
     "get_recipe",
     "inspect",
     "list_backbones",

@@ -61,6 +61,12 @@ class DataConfig(Section):
     """Seed of the split and of `limit_per_class`."""
     manifest: str = ""
     """A manifest.csv to reuse exactly. Empty: a new split is made."""
+    drop_suspicious: str = ""
+    """A list of `classeur labels` whose column `decision` somebody has filled in: every photo whose
+    label was found wrong is left out. Empty: none."""
+    relabel: str = ""
+    """The same, but photos are dropped only where it says so; the others get the label that was
+    decided. Empty: none."""
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for every option whose value cannot be right."""
@@ -73,6 +79,16 @@ class DataConfig(Section):
             yield (
                 f"val and test must leave something to train on: "
                 f"{self.val:g} + {self.test:g} is not below 1."
+            )
+        if self.drop_suspicious and self.relabel:
+            yield (
+                "drop_suspicious and relabel both say what becomes of wrong labels: choose one "
+                "of the two."
+            )
+        if self.manifest and (self.drop_suspicious or self.relabel):
+            yield (
+                "drop_suspicious and relabel change nothing with a manifest, which has the labels "
+                "already: leave out one or the other."
             )
 
     def _problems_of_folds(self) -> Iterator[str]:

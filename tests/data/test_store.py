@@ -24,6 +24,7 @@ from classeur.data import staging as staging_room
 from classeur.data import store as room
 from classeur.data.facts import PhotoFacts
 from classeur.data.geometry import Geometry
+from classeur.data.quality import COLUMNS
 from classeur.data.records import Listing, Unreadable
 from classeur.data.scan import scan
 from classeur.data.store import Store, build_store, cache_root, cached_store, store_key
@@ -96,7 +97,8 @@ class TestContent:
         assert len({fact.content for fact in facts}) == 12
         with (store.path / "facts.csv").open(newline="") as file:
             header = next(csv.reader(file))
-        assert header == ["path", "sha256", "width", "height", "mode", "format", "content"]
+        seen = ["path", "sha256", "width", "height", "mode", "format", "content"]
+        assert header == [*seen, *COLUMNS]
 
     def test_about(self, listing, tmp_path):
         store = build_store(listing, Geometry(8), tmp_path / "store")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from classeur.cli.tables import table
+from classeur.data.quality import KINDS
 from classeur.report.units import duration, plain, quantity
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ def show_inspection(found: Inspection) -> str:
         "groups across splits",
         [f"{g.group} ({_counts(g.splits)})" for g in found.group_leaks],
     )
+    for item in found.odd:
+        lines += _listed(f"photos that are {KINDS[item.kind]}", item.paths)
     sentences = found.sentences()
     return "\n".join([*lines, "", *sentences] if sentences else lines)
 

@@ -1,4 +1,4 @@
-"""What decoding a photo taught about it: size, mode, and a hash of its content."""
+"""What decoding a photo taught about it: size, mode, a hash of its content, and its look."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from classeur.data.decode import Color, Decoded, decode, to_pixels
 from classeur.data.parallel import in_parallel
+from classeur.data.quality import COLUMNS, Look
 from classeur.data.reader import PhotoReader
 from classeur.data.records import Record, Unreadable
-from classeur.data.rows import write_rows
+from classeur.data.rows import RowWriter, write_rows
 from classeur.errors import UnreadablePhotoError
 
 
@@ -39,13 +40,16 @@ class PhotoFacts:
     format: str
     content: str
     """Hash of the decoded picture: equal for the same picture in another file or format."""
+    look: Look = field(default_factory=Look)
+    """Brightness, sharpness, colour, …"""
 
     @classmethod
-    def of(cls, record: Record, decoded: Decoded, content: str) -> PhotoFacts:
+    def of(cls, record: Record, decoded: Decoded, content: str, file_bytes: int = 0) -> PhotoFacts:
         """Join a record with what its decoding showed."""
         return cls(
             record.path, record.label, record.split, record.group, record.sha256,
             decoded.width, decoded.height, decoded.mode, decoded.format, content,
+            Look.of(decoded, file_bytes),
         )  # fmt: skip
 
     @property
@@ -106,7 +110,11 @@ _SEEN = ("path", "sha256", "width", "height", "mode", "format", "content")
 
 def write_facts(path: Path, facts: Iterable[PhotoFacts]) -> None:
     """Write facts.csv."""
-    _write(path, _SEEN, facts)
+    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        writer = RowWriter(file, (*_SEEN, *COLUMNS))
+        for fact in facts:
+            seen = (getattr(fact, name) for name in _SEEN)
+            writer.write((*seen, *(getattr(fact.look, name) for name in COLUMNS)))
 
 
 def read_facts(path: Path, records: Iterable[Record]) -> list[PhotoFacts]:
@@ -116,7 +124,7 @@ def read_facts(path: Path, records: Iterable[Record]) -> list[PhotoFacts]:
         PhotoFacts(
             row["path"], by_path[row["path"]].label, by_path[row["path"]].split,
             by_path[row["path"]].group, row["sha256"], int(row["width"]), int(row["height"]),
-            row["mode"], row["format"], row["content"],
+            row["mode"], row["format"], row["content"], Look.read(row),
         )
         for row in _read(path)
     ]  # fmt: skip
@@ -129,17 +137,13 @@ def read_paths(path: Path) -> list[str]:
 
 def write_unreadable(path: Path, items: Iterable[Unreadable]) -> None:
     """Write unreadable.csv."""
-    _write(path, ("path", "reason"), items)
+    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        write_rows(file, ("path", "reason"), items)
 
 
 def read_unreadable(path: Path) -> list[Unreadable]:
     """Read unreadable.csv."""
     return [Unreadable(row["path"], row["reason"]) for row in _read(path)]
-
-
-def _write(path: Path, columns: Sequence[str], rows: Iterable[object]) -> None:
-    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        write_rows(file, columns, rows)
 
 
 def _read(path: Path) -> Iterator[dict[str, str]]:

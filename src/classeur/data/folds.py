@@ -7,6 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from classeur.data.facts import PhotoFacts
 from classeur.data.manifest import Manifest
 from classeur.data.records import Record
@@ -37,14 +40,14 @@ def split_fold(
             few photos for the folds.
     """
     refuse_given(facts)
-    part = _parts(facts, folds, seed)
+    part = parts_of(facts, folds, seed)
     _check(facts, part, folds)
     marked = [replace(f, split="test" if part[f.path] == fold else "") for f in facts]
     return split(marked, val=val, test=1 / folds, seed=seed)
 
 
-def _parts(facts: Sequence[PhotoFacts], folds: int, seed: int) -> dict[str, int]:
-    """Return path -> the part it is in, from 1."""
+def parts_of(facts: Sequence[PhotoFacts], folds: int, seed: int = 0) -> dict[str, int]:
+    """Return path -> the part it is in, from 1: stratified, what belongs together in one."""
     counts = Counter(fact.label for fact in facts)
     clusters = kept_together(facts)
     random.Random(seed).shuffle(clusters)
@@ -63,6 +66,12 @@ def _parts(facts: Sequence[PhotoFacts], folds: int, seed: int) -> dict[str, int]
         sizes[emptiest] += len(cluster)
         result.update((fact.path, emptiest) for fact in cluster)
     return result
+
+
+def assign_folds(facts: Sequence[PhotoFacts], folds: int, seed: int = 0) -> NDArray[np.int64]:
+    """Return the fold of each photo, (N,) from 0, as `parts_of` draws them."""
+    parts = parts_of(facts, folds, seed)
+    return np.array([parts[fact.path] - 1 for fact in facts], np.int64)
 
 
 def refuse_given(photos: Sequence[PhotoFacts] | Sequence[Record]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,10 @@ from tqdm import tqdm
 from classeur.data.decode import decode
 from classeur.data.facts import PhotoFacts, full_hash
 from classeur.data.parallel import in_parallel
-from classeur.data.reader import PhotoReader
-from classeur.data.records import Listing, Record, Unreadable, count_by
+from classeur.data.quality import KINDS, Odd, odd_photos
+from classeur.data.reader import PhotoReader, file_size
+from classeur.data.records import Listing, Record, Review, Unreadable, count_by
+from classeur.data.trivial import Trivial, find_trivial
 from classeur.errors import DataError, UnreadablePhotoError
 
 SAMPLES = 8
@@ -92,6 +94,12 @@ class Inspection:
     group_leaks: list[GroupLeak] = field(default_factory=list)
     sides: dict[str, float] = field(default_factory=dict)
     """Given split -> median of the photos' shorter side, in pixels."""
+    odd: list[Odd] = field(default_factory=list)
+    """Photos that are dark, blurred, blank, … by kind."""
+    trivial: Trivial | None = None
+    """What size, mode and colour alone tell of the labels; None: not asked, or too few photos."""
+    review: Review | None = None
+    """What a reviewed list of labels changed; None: there was none."""
 
     @property
     def class_names(self) -> list[str]:
@@ -140,6 +148,13 @@ class Inspection:
              "photos are exact copies", "of another"),
         ]  # fmt: skip
         found = [f"{n} {one if n == 1 else many} {rest}." for n, one, many, rest in counted if n]
+        if self.odd:
+            kinds = ", ".join(f"{len(item.paths):,} {KINDS[item.kind]}" for item in self.odd)
+            found.append(f"Some photos look odd, see whether they belong here: {kinds}.")
+        if self.trivial and self.trivial.tells:
+            found.append(self.trivial.sentence())
+        if self.review:
+            found.append(self.review.sentence())
         if self.imbalance >= 3:
             found.append(
                 f"The largest class has {self.imbalance:.1f} photos for each one of the smallest: "
@@ -164,10 +179,11 @@ def inspect_listing(listing: Listing) -> Inspection:
 
     def look(record: Record) -> PhotoFacts | Unreadable:
         try:
-            decoded = decode(reader.read(record.path))
+            content = reader.read(record.path)
+            decoded = decode(content)
         except UnreadablePhotoError as error:
             return Unreadable(record.path, str(error))
-        return PhotoFacts.of(record, decoded, full_hash(decoded))
+        return PhotoFacts.of(record, decoded, full_hash(decoded), file_size(content))
 
     results = in_parallel(look, listing.records, chunk=8)
     bar = tqdm(
@@ -176,7 +192,7 @@ def inspect_listing(listing: Listing) -> Inspection:
     seen = list(bar)
     facts = [item for item in seen if isinstance(item, PhotoFacts)]
     unreadable = [*listing.unreadable, *(item for item in seen if isinstance(item, Unreadable))]
-    return findings(listing, facts, unreadable)
+    return replace(findings(listing, facts, unreadable), trivial=find_trivial(facts))
 
 
 def findings(
@@ -208,6 +224,8 @@ def findings(
         samples=_samples(facts),
         group_leaks=_group_leaks(facts),
         sides=_sides(facts),
+        odd=odd_photos(facts),
+        review=listing.review,
     )
 
 

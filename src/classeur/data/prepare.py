@@ -13,7 +13,9 @@ from classeur.data.folds import refuse_given, split_fold
 from classeur.data.geometry import suggest_geometry
 from classeur.data.manifest import Manifest, read_manifest, select
 from classeur.data.records import Listing
+from classeur.data.review import apply_review
 from classeur.data.scan import scan
+from classeur.data.sources import list_photos
 from classeur.data.split import split
 from classeur.data.store import Store, build_store, copy_cached
 from classeur.run_folder import write_json
@@ -23,8 +25,9 @@ def scan_as(config: DataConfig) -> Listing:
     """Scan the photos of a config; with a manifest, exactly its photos.
 
     Raises:
-        DataError: as `scan` does, if photos of the manifest are missing or have changed, or if
-            folds are to be cut from photos that brought a split.
+        DataError: as `scan` does, if photos of the manifest are missing or have changed, if folds
+            are to be cut from photos that brought a split, or if a reviewed list of labels cannot
+            be applied.
     """
     manifest = read_manifest(Path(config.manifest)) if config.manifest else None
     listing = scan(
@@ -39,7 +42,23 @@ def scan_as(config: DataConfig) -> Listing:
     )
     if config.folds:
         refuse_given(listing.records)  # before they are decoded
-    return select(listing, manifest, Path(config.photos)) if manifest else listing
+    if manifest:
+        return select(listing, manifest, Path(config.photos))
+    return _reviewed(listing, config)
+
+
+def _reviewed(listing: Listing, config: DataConfig) -> Listing:
+    """Return the listing without the labels that a reviewed list found wrong, if there is one."""
+    file = config.relabel or config.drop_suspicious
+    if not file:
+        return listing
+    everything = list_photos(config.photos, config.layout, config.label_from)
+    return apply_review(
+        listing,
+        Path(file).expanduser(),
+        relabel=bool(config.relabel),
+        left_out={record.path: record.label for record in everything.records},
+    )
 
 
 def split_as(config: DataConfig, facts: list[PhotoFacts]) -> Manifest:

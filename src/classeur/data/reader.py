@@ -59,3 +59,8 @@ def sha256(content: Content) -> str:
         return hashlib.sha256(content).hexdigest()
     head = f"{content.dtype.str}{content.shape}".encode()
     return hashlib.sha256(head + np.ascontiguousarray(content).tobytes()).hexdigest()
+
+
+def file_size(content: Content) -> int:
+    """Return the size of a photo's file in bytes; 0 for the row of an array, which has none."""
+    return len(content) if isinstance(content, bytes) else 0

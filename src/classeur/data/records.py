@@ -43,6 +43,24 @@ class Unreadable:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a reviewed list of labels changed."""
+
+    file: str
+    dropped: int
+    """Photos left out."""
+    relabelled: int
+    """Photos under another label than they came with."""
+
+    def sentence(self) -> str:
+        """Say so."""
+        return (
+            f"As decided in {self.file}, {self.dropped:,} of the photos were dropped and "
+            f"{self.relabelled:,} relabelled."
+        )
+
+
 @dataclass
 class Listing:
     """What a layout found at a root."""
@@ -53,6 +71,8 @@ class Listing:
     unreadable: list[Unreadable] = field(default_factory=list)
     passed_over: Counter[str] = field(default_factory=Counter)
     """Files that were not taken, counted by reason."""
+    review: Review | None = None
+    """What a reviewed list changed; None: there was none."""
 
     def labels(self) -> list[str]:
         """Return the labels, sorted by name."""

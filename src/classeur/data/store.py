@@ -39,12 +39,12 @@ from classeur.data.facts import (
 )
 from classeur.data.geometry import Geometry
 from classeur.data.parallel import in_parallel
-from classeur.data.reader import PhotoReader, sha256
+from classeur.data.reader import PhotoReader, file_size, sha256
 from classeur.data.records import Listing, Record, Unreadable
 from classeur.data.staging import staged
 from classeur.errors import ConfigError, DataError, StoreError, UnreadablePhotoError
 
-STORE_VERSION = 3
+STORE_VERSION = 4
 
 Add = Callable[[Path, list[PhotoFacts]], None]
 
@@ -261,7 +261,8 @@ def _write_photos(
         small = geometry.shrink(decoded.image)
         # of the photo before the filters: a copy is one whatever they make of it
         content_hash = prepared_hash(decoded, to_pixels(small))
-        return geometry.finish(small), PhotoFacts.of(record, decoded, content_hash)
+        facts = PhotoFacts.of(record, decoded, content_hash, file_size(content))
+        return geometry.finish(small), facts
 
     facts: list[PhotoFacts] = []
     unreadable: list[Unreadable] = []

@@ -10,9 +10,9 @@ from typing import Any
 from classeur.config import RunConfig
 from classeur.data.inspect import Inspection
 from classeur.data.manifest import Manifest
-from classeur.errors import UnreadablePhotoError
 from classeur.evaluation.comparison import compare
 from classeur.evaluation.evaluate import read_metrics
+from classeur.evaluation.trivial import TrivialRung
 from classeur.report.folds import (
     conclude_folds,
     counts_of,
@@ -20,6 +20,7 @@ from classeur.report.folds import (
     tested,
     training_sizes,
 )
+from classeur.report.odd import odd_sheet
 from classeur.report.photos import Album, PhotoCard
 from classeur.report.questions import Question, answer_all, written
 from classeur.report.study_report import RungSheet, StudyReport
@@ -43,6 +44,7 @@ def build_study_report(
     about: Sequence[str] = (),
     searches: Mapping[str, str] | None = None,
     folds: Sequence[Manifest] = (),
+    trivial: TrivialRung | None = None,
 ) -> StudyReport:
     """Read the finished runs of a study and return its binder.
 
@@ -60,6 +62,7 @@ def build_study_report(
         about: what the study is, in paragraphs.
         searches: rung -> the folder of the search that its options are from.
         folds: the split of each fold; empty: `manifest` is the only one.
+        trivial: what size, mode and colour alone tell of the labels.
     """
     sheets = [in_folds(_sheet(name, some), some) for name, some in runs.items()]
     sheets.sort(key=lambda sheet: (-sheet.val.value, sheet.metrics.splits["val"].log_loss.value))
@@ -86,6 +89,7 @@ def build_study_report(
         conclusion=[
             *conclude_folds(chosen, conclusion, alone=not pairs),
             *describe_imbalance(chosen.metrics.splits["test"], sizes),
+            *([trivial.found.sentence()] if trivial and trivial.found.tells else []),
             *seen_before(
                 {sheet.name: sheet.pretrained_on for sheet in sheets},
                 [str(root), *(row.path for row in manifest.rows)],
@@ -97,6 +101,8 @@ def build_study_report(
         searches=dict(searches or {}),
         folds=len(folds),
         class_sizes=sizes,
+        trivial=trivial,
+        odd=odd_sheet(inspection),
     )
 
 
@@ -133,27 +139,26 @@ def comparison(report: StudyReport) -> dict[str, Any]:
         ],
         "answers": [written(answer) for answer in report.answers],
         "pairs": [{**asdict(pair), "differs": pair.differs} for pair in report.pairs],
+        "trivial": _trivial(report.trivial),
         "failed": report.failed,
         "skipped": report.skipped,
     }
+
+
+def _trivial(rung: TrivialRung | None) -> dict[str, Any] | None:
+    if rung is None:
+        return None
+    accuracy = {f"{name}_accuracy": asdict(rung.splits[name].accuracy) for name in rung.splits}
+    return {**accuracy, **asdict(rung.found), "tells": rung.found.tells}
 
 
 def sample_sheet(found: Inspection, at_most_classes: int = 50) -> dict[str, list[PhotoCard]]:
     """Return a few photos of each class; a page with thousands of pictures opens for nobody."""
     album = Album(Path(found.photos))
     return {
-        label: [card for path in paths if (card := _card(album, path, label))]
+        label: [card for path in paths if (card := album.card(path, label))]
         for label, paths in list(found.samples.items())[:at_most_classes]
     }
-
-
-def _card(album: Album, path: str, label: str) -> PhotoCard | None:
-    """Return the card of a photo, or None if the file has gone since it was counted."""
-    try:
-        source, pixelated = album.thumbnail(path)
-    except UnreadablePhotoError:
-        return None
-    return PhotoCard(source, path, label, pixelated=pixelated)
 
 
 def _sheet(name: str, seeds: Sequence[RunFolder]) -> RungSheet:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from classeur.data.decode import decode
 from classeur.data.reader import PhotoReader
-from classeur.errors import DataError
+from classeur.errors import DataError, UnreadablePhotoError
 
 THUMBNAIL = 160
 """Longest side of a photo in a page, in pixels."""
@@ -65,6 +65,14 @@ class Album:
                 raise
             image = Image.fromarray(prepared if prepared.shape[2] == 3 else prepared[:, :, 0])
         return data_uri(image), is_small(image)
+
+    def card(self, path: str, label: str) -> PhotoCard | None:
+        """Return the card of a photo, or None if the file has gone since it was counted."""
+        try:
+            source, pixelated = self.thumbnail(path)
+        except UnreadablePhotoError:
+            return None
+        return PhotoCard(source, path, label, pixelated=pixelated)
 
 
 def is_small(image: Image.Image) -> bool:

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from classeur.data.inspect import Inspection
+from classeur.data.quality import KINDS
 from classeur.report import units, views
 from classeur.report.curves import learning_curves, small_multiples
 from classeur.report.figures import accuracy_against_time, confusion_map, test_scores
@@ -23,6 +24,7 @@ from classeur.report.run_report import RunReport
 from classeur.report.search_figures import accuracy_over_trials, importances, option_scatters
 from classeur.report.search_report import SearchReport
 from classeur.report.study_report import StudyReport
+from classeur.report.suspicious import SuspiciousPage
 from classeur.report.svg import Drawing, showable
 from classeur.report.words import GAP, interval, most_confused, percent, signed
 from classeur.run_folder import write_text
@@ -115,10 +117,13 @@ def render_study(report: StudyReport, folder: Path) -> None:
 
 
 def render_inspection(
-    inspection: Inspection, samples: Mapping[str, Sequence[PhotoCard]], path: Path
+    inspection: Inspection,
+    samples: Mapping[str, Sequence[PhotoCard]],
+    path: Path,
+    odd: Mapping[str, Sequence[PhotoCard]] | None = None,
 ) -> None:
     """Write what was found about a folder of photos as one HTML page."""
-    values = {"inspection": inspection, "samples": samples}
+    values = {"inspection": inspection, "samples": samples, "odd": odd or {}}
     write_text(path, _page("inspection.html.j2", values))
 
 
@@ -144,6 +149,11 @@ def render_range_test(
 def render_filters(page: FilterPage, path: Path) -> None:
     """Write what resizing and filters make of a few photos as one HTML page."""
     write_text(path, _page("filters.html.j2", {"page": page}))
+
+
+def render_suspicious(page: SuspiciousPage, path: Path) -> None:
+    """Write the photos whose labels are probably wrong as one HTML page."""
+    write_text(path, _page("suspicious.html.j2", {"page": page}))
 
 
 def _page(template: str, values: Mapping[str, Any]) -> str:
@@ -180,6 +190,7 @@ def _environment(**options: Any) -> Environment:
     environment.globals |= _LIMITS
     environment.globals |= {
         "figure_rows": views.figure_rows, "gap": views.gap, "share": views.share,
+        "odd_kinds": KINDS,
     }  # fmt: skip
     return environment
 

@@ -9,6 +9,7 @@ from classeur.data.inspect import Inspection
 from classeur.evaluation.comparison import Pair
 from classeur.evaluation.evaluate import RunMetrics
 from classeur.evaluation.metrics import Figure
+from classeur.evaluation.trivial import TrivialRung
 from classeur.report.photos import PhotoCard
 from classeur.report.questions import Answer
 from classeur.training.history import EpochRow
@@ -79,6 +80,10 @@ class StudyReport:
     """Rung -> why it was not begun."""
     answers: list[Answer] = field(default_factory=list)
     """To the questions of the study, in its order."""
+    odd: dict[str, list[PhotoCard]] = field(default_factory=dict)
+    """A few photos that look odd, by kind."""
+    trivial: TrivialRung | None = None
+    """What size, mode and colour alone tell; None: not asked."""
     about: list[str] = field(default_factory=list)
     """What the study is, in paragraphs; empty for one that has no name."""
     searches: dict[str, str] = field(default_factory=dict)

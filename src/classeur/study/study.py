@@ -14,6 +14,7 @@ from classeur.data.inspect import Inspection
 from classeur.data.manifest import Manifest
 from classeur.data.records import SPLITS
 from classeur.errors import ConfigError, StudyError, WeightsError
+from classeur.evaluation.trivial import trivial_rung
 from classeur.models.weights import fetched
 from classeur.report.binder import build_study_report, write_study_report
 from classeur.report.study_report import StudyReport
@@ -272,6 +273,10 @@ def _report(
         raise StudyError(f"no rung finished. {_reasons(failed)}")
     material = planned[0].material
     root = Path(material.root)
+    trivial = None
+    if not planned[0].config.data.folds:
+        trivial = trivial_rung(material.store.facts(material.listing), material.manifest)
+        trivial.predictions.write(folder / "trivial.parquet")
     return build_study_report(
         root.name,
         root,
@@ -290,6 +295,7 @@ def _report(
             for tuning in asked.searches
             if (folder / tuning.folder / "index.html").is_file()
         },
+        trivial=trivial,
     )
 
 

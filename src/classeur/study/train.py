@@ -29,6 +29,9 @@ from classeur.training.find_lr import find_learning_rate as run_range_test
 from classeur.training.recipes import Recipe, get_recipe
 from classeur.training.session import begin_run
 
+_FILES = ("manifest", "drop_suspicious", "relabel")
+"""Options that name a file: what is recorded must name it from anywhere."""
+
 
 def configure(recipe: str | Recipe, photos: Path | str, **options: Any) -> RunConfig:
     """Return the config of a recipe on photos, with options changed by their bare names.
@@ -37,8 +40,9 @@ def configure(recipe: str | Recipe, photos: Path | str, **options: Any) -> RunCo
         ConfigError: with every unknown recipe or option and every impossible value.
     """
     chosen = recipe if isinstance(recipe, Recipe) else get_recipe(recipe)
-    if options.get("manifest"):
-        options["manifest"] = str(Path(options["manifest"]).expanduser().absolute())
+    for name in _FILES:
+        if options.get(name):
+            options[name] = str(Path(options[name]).expanduser().absolute())
     config = RunConfig(
         recipe=chosen.name,
         description=chosen.description,
@@ -207,8 +211,10 @@ def store_of(run: RunFolder) -> tuple[Store, Path]:
         DataError: if its photos are gone or have changed.
     """
     config = RunConfig.from_toml(run.config)
-    own = dataclasses.replace(config.data, manifest=str(run.manifest), folds=0, fold=1)
-    listing = scan_as(own)
+    as_it_was = dataclasses.replace(
+        config.data, manifest=str(run.manifest), folds=0, fold=1, drop_suspicious="", relabel=""
+    )
+    listing = scan_as(as_it_was)
     return cached_store(listing, geometry_of(listing, config.preprocessing)), listing.root
 
 
