@@ -112,7 +112,8 @@ def describe_imbalance(metrics: Metrics, sizes: Mapping[str, int]) -> list[str]:
         return []
     of_rare, of_others = (
         share_of(
-            sum(round(row.recall * row.support) for row in rows), sum(row.support for row in rows)
+            sum(row.recall * row.support for row in rows) / sum(row.support for row in rows),
+            sum(row.independent for row in rows),
         )
         for rows in (rare, others)
     )
