@@ -53,11 +53,12 @@ def build_study_report(
     """
     sheets = [_sheet(name, seeds) for name, seeds in runs.items()]
     sheets.sort(key=lambda sheet: (-sheet.val.value, sheet.metrics.splits["val"].log_loss.value))
-    correct = {
-        sheet.name: read_predictions(_folder(runs, sheet).predictions).of_split("test").correct
+    test = {
+        sheet.name: read_predictions(_folder(runs, sheet).predictions).of_split("test")
         for sheet in sheets
     }
-    pairs = compare(correct)
+    groups = next((found.groups for found in test.values() if found.groups), [])
+    pairs = compare({name: found.correct for name, found in test.items()}, groups=groups)
     asked = {name: RunConfig.from_toml(seeds[0].config) for name, seeds in runs.items()}
     chosen = sheets[0]
     counts = manifest.counts()
@@ -109,7 +110,10 @@ def comparison(report: StudyReport) -> dict[str, Any]:
                 "val_accuracy": asdict(sheet.val),
                 "test_accuracy": asdict(sheet.test),
                 "test_log_loss": asdict(sheet.metrics.splits["test"].log_loss),
+                "intervals_over": sheet.metrics.splits["test"].over,
+                "groups": sheet.metrics.splits["test"].groups,
                 "seed_scores": sheet.seed_scores,
+                "seed_spread": asdict(sheet.seed_spread) if sheet.seed_spread else None,
                 "epochs": sheet.epochs,
                 "seconds": sheet.seconds,
                 "parameters": sheet.metrics.parameters,

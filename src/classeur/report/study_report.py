@@ -9,6 +9,7 @@ from classeur.data.inspect import Inspection
 from classeur.evaluation.comparison import Pair
 from classeur.evaluation.evaluate import RunMetrics
 from classeur.evaluation.metrics import Figure
+from classeur.report.certainty import SeedSpread
 from classeur.report.photos import PhotoCard
 from classeur.report.questions import Answer
 from classeur.training.history import EpochRow
@@ -38,6 +39,11 @@ class RungSheet:
     """The photos that its backbone learned from before; empty: none."""
     seed_scores: dict[str, float] = field(default_factory=dict)
     """Folder of each seed's run -> its test accuracy, where there are several seeds."""
+
+    @property
+    def seed_spread(self) -> SeedSpread | None:
+        """Of test accuracy over the seeds; None where there is one. No part of any interval."""
+        return SeedSpread.of(list(self.seed_scores.values()))
 
     @property
     def val(self) -> Figure:
