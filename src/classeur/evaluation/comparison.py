@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import bdtr
 
 from classeur.errors import EvaluationError
 from classeur.evaluation.intervals import effective_pairs, paired_interval
@@ -126,11 +127,8 @@ def mcnemar(only_first: int, only_second: int) -> float:
         only_first: photos that only the first got right.
         only_second: photos that only the second got right.
     """
-    from scipy.stats import binomtest  # slow to import, and few commands compare
-
-    if only_first + only_second == 0:
-        return 1.0
-    return float(binomtest(only_first, only_first + only_second).pvalue)
+    tail = bdtr(min(only_first, only_second), only_first + only_second, 0.5)
+    return min(1.0, 2 * float(tail))
 
 
 def sign_flip(gains: NDArray[np.float64]) -> float:

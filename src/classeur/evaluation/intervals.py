@@ -122,7 +122,7 @@ def _edge(beyond: Callable[[float], bool], inside: float, outside: float) -> flo
     """Return where `beyond` begins to hold between two places, by bisection."""
     if not beyond(outside):
         return outside
-    for _ in range(50):
+    for _ in range(36):  # to eleven decimals
         middle = (inside + outside) / 2
         inside, outside = (inside, middle) if beyond(middle) else (middle, outside)
     return inside
