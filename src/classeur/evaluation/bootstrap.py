@@ -11,6 +11,8 @@ from classeur.evaluation.resampling import Units
 
 Floats = NDArray[np.float64]
 
+Numbers = NDArray[np.float64] | NDArray[np.int64]
+
 
 @dataclass(frozen=True, eq=False)
 class Draws:
@@ -56,17 +58,17 @@ def resample(
     return Draws(*(np.concatenate(parts) for parts in (balanced, f1, distances)))
 
 
-def balanced_accuracy(right: Floats, support: Floats) -> Floats:
+def balanced_accuracy(right: Floats, support: Numbers) -> Floats:
     """Return the mean recall over the classes that occur, (..., num_classes) -> (...)."""
     return _mean_of_shares(right, support)
 
 
-def macro_f1(right: Floats, support: Floats, guessed: Floats) -> Floats:
+def macro_f1(right: Floats, support: Numbers, guessed: Numbers) -> Floats:
     """Return the mean F1 over the classes that occur, be it as prediction only."""
     return _mean_of_shares(2 * right, support + guessed)
 
 
-def _mean_of_shares(parts: Floats, wholes: Floats) -> Floats:
+def _mean_of_shares(parts: Floats, wholes: Numbers) -> Floats:
     there = wholes > 0
     shares = np.divide(parts, wholes, out=np.zeros_like(parts), where=there)
     return np.asarray(shares.sum(axis=-1) / there.sum(axis=-1))
@@ -87,7 +89,7 @@ class _Mean:
         aa, ab, bb = (weights @ self._squares).T
         error = standard_error(aa - 2 * away * ab + away**2 * bb, photos, len(self._sizes))
         limitless = np.where(away == 0, 0.0, np.copysign(np.inf, away))
-        return np.divide(away, error, out=limitless, where=error > 0)
+        return np.asarray(np.divide(away, error, out=limitless, where=error > 0))
 
 
 def standard_error(squares: Floats, photos: Floats, units: int) -> Floats:

@@ -183,11 +183,12 @@ def _means_of_classes(
     confusion: NDArray[np.int64], draws: Draws, units: Units, labels: NDArray[np.int64]
 ) -> dict[str, Figure]:
     """Return balanced accuracy and macro-F1."""
-    right, support, guessed = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    right = np.diag(confusion).astype(np.float64)
+    support, guessed = confusion.sum(axis=1), confusion.sum(axis=0)
     of_class = (units.table(labels, len(support)) > 0).sum(axis=0)  # units that hold the class
     figures = {
-        "balanced_accuracy": (balanced_accuracy(right * 1.0, support), draws.balanced_accuracy),
-        "macro_f1": (macro_f1(right * 1.0, support, guessed), draws.macro_f1),
+        "balanced_accuracy": (balanced_accuracy(right, support), draws.balanced_accuracy),
+        "macro_f1": (macro_f1(right, support, guessed), draws.macro_f1),
     }
     return {
         name: _mean_of_classes(float(value), drawn, support, of_class, units)
@@ -241,7 +242,7 @@ def _worth(
 ) -> list[float]:
     """Return how many independent photos of each class there are."""
     if not units.grouped:
-        return np.bincount(labels, minlength=classes).astype(float).tolist()
+        return [float(count) for count in np.bincount(labels, minlength=classes)]
     hits = units.table(labels, classes, only=right).toarray().T
     support = units.table(labels, classes).toarray().T
     return [

@@ -51,7 +51,8 @@ class Units:
 
     def totals(self, values: NDArray[np.generic]) -> NDArray[np.float64]:
         """Return the sum over each unit's photos, (count,)."""
-        return np.bincount(self.of_photo, values.astype(np.float64), self.count)
+        sums = np.bincount(self.of_photo, values.astype(np.float64), self.count)
+        return sums.astype(np.float64)
 
     def table(
         self, columns: NDArray[np.int64], width: int, *, only: NDArray[np.bool_] | None = None

@@ -55,5 +55,5 @@ def photos_needed(
 
 def _readable(photos: float) -> int:
     """Round up to two figures: 1,234 becomes 1,300."""
-    unit = 10 ** max(0, math.floor(math.log10(photos)) - 1)
+    unit: int = 10 ** max(0, math.floor(math.log10(photos)) - 1)
     return math.ceil(photos / unit) * unit

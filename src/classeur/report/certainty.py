@@ -48,13 +48,13 @@ def describe_test(pairs: Sequence[Pair]) -> str:
     groups = max((pair.groups for pair in pairs), default=0)
     if not groups:
         return (
-            "the exact McNemar test looks at those that only one of them got right, and Holm’s "
-            "method corrects for the number of pairs"
+            "they are compared photo by photo: the exact McNemar test looks at those that only one "
+            "of them got right, and Holm’s method corrects for the number of pairs"
         )
     return (
-        "photos of one group are alike, so the exact sign-flip test looks at what one of them "
-        f"gains over the other in each of the {quantity(groups, 'group', 'groups')}, and Holm’s "
-        "method corrects for the number of pairs"
+        "they are compared group by group, for photos of one group are alike: the exact sign-flip "
+        "test looks at what one of them gains over the other in each of the "
+        f"{quantity(groups, 'group', 'groups')}, and Holm’s method corrects for the number of pairs"
     )
 
 
