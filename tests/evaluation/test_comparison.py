@@ -20,18 +20,18 @@ def marks(both: int, only_first: int, only_second: int, neither: int) -> list[ND
 
 def test_mcnemar_by_hand() -> None:
     # 2 · (C(12,0) + C(12,1) + C(12,2)) / 2¹²
-    assert mcnemar(*marks(50, 10, 2, 7)) == pytest.approx(158 / 4096)
-    assert mcnemar(*marks(3, 2, 10, 999)) == pytest.approx(158 / 4096)
+    assert mcnemar(10, 2) == pytest.approx(158 / 4096)
+    assert mcnemar(2, 10) == pytest.approx(158 / 4096)
 
 
 @pytest.mark.parametrize(("first", "second"), [(1, 0), (5, 5), (40, 17), (300, 250)])
 def test_mcnemar_is_a_binomial_test(first: int, second: int) -> None:
     expected = binomtest(first, first + second, 0.5).pvalue
-    assert mcnemar(*marks(9, first, second, 9)) == pytest.approx(expected)
+    assert mcnemar(first, second) == pytest.approx(expected)
 
 
 def test_mcnemar_of_runs_that_agree() -> None:
-    assert mcnemar(*marks(8, 0, 0, 2)) == 1.0
+    assert mcnemar(0, 0) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -66,15 +66,15 @@ def test_the_paired_difference_is_narrower_than_an_unpaired_one() -> None:
     first, second = marks(100, 6, 0, 94)
     found = paired_difference(first, second)
     assert found.value == pytest.approx(0.03)
-    assert 0 < found.low < found.value < found.high < 0.06
+    assert 0 < found.low < found.value < found.high < 0.07
 
 
-def test_the_paired_difference_is_seeded_and_antisymmetric() -> None:
+def test_the_paired_difference_is_antisymmetric() -> None:
     first, second = marks(40, 9, 4, 7)
-    assert paired_difference(first, second, seed=5) == paired_difference(first, second, seed=5)
     there, back = paired_difference(first, second), paired_difference(second, first)
     assert there.value == -back.value
-    assert there.low == pytest.approx(-back.high, abs=0.02)
+    assert there.low == pytest.approx(-back.high)
+    assert there.high == pytest.approx(-back.low)
 
 
 def test_intervals_of_differences_cover_the_truth() -> None:
@@ -98,7 +98,7 @@ def test_every_two_runs_are_compared_in_order() -> None:
     assert (better.only_first, better.only_second) == (30, 2)
     assert (worse.only_first, worse.only_second) == (2, 30)
     assert better.difference.value == pytest.approx(0.28)
-    assert better.p_value == worse.p_value == mcnemar(strong, weak)
+    assert better.p_value == worse.p_value == mcnemar(30, 2)
     assert better.corrected_p == pytest.approx(3 * better.p_value)
     assert better.differs
     assert (same.p_value, same.corrected_p, same.difference.value) == (1.0, 1.0, 0.0)

@@ -141,7 +141,7 @@ def test_intervals_depend_on_the_seed_alone() -> None:
     assert first.log_loss != other.log_loss
 
 
-@pytest.mark.parametrize("photos", [3, 16])
+@pytest.mark.parametrize("photos", [4, 16])
 def test_a_perfect_run_claims_no_certainty(photos: int) -> None:
     """Clopper and Pearson: at n of n the lower end is the n-th root of 0.025."""
     labels = np.arange(photos) % 2

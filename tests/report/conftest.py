@@ -200,7 +200,16 @@ def study_report() -> Callable[..., StudyReport]:
             rungs = [_sheet(name, rank % 5, names) for rank, name in enumerate(every[:rungs])]
         difference = Figure(0.031, 0.01, 0.052)
         pairs = [
-            Pair(a.name, b.name, difference, 12, 3, 0.0004, 0.0012 if (i + j) % 2 else 0.4)
+            Pair(
+                a.name,
+                b.name,
+                difference,
+                12,
+                3,
+                0.0004,
+                0.0012 if (i + j) % 2 else 0.4,
+                None if (i + j) % 2 else 1300,
+            )
             for i, a in enumerate(rungs)
             for j, b in enumerate(rungs[i + 1 :])
         ]

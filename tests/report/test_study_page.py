@@ -42,8 +42,8 @@ def test_seeds_are_shown_beside_the_score_not_mixed_into_it(
     scores = {"conv3-seed0": 0.90, "conv3-seed1": 0.92, "conv3-seed2": 0.94}
     page = study_page(rungs=[sheet("conv3", seed_scores=scores), sheet("dense", 1)])
     cells = [cell.replace("\u00a0", " ") for cell in rows(page, "Sorted by validation accuracy")[0]]
-    assert "92.0 ± 2.0 % 90.0 % , 92.0 % , 94.0 %" in cells
-    assert "over seeds: mean ± s.d." in page.text
+    assert "92.0 ± 2.0 % 90.0–94.0 % 90.0 % , 92.0 % , 94.0 %" in cells
+    assert "over seeds: mean ± s.d., range" in page.text
     links = {link["href"] for link in page.named("a")}
     assert {f"{folder}/report.html" for folder in scores} <= links
 
@@ -79,7 +79,7 @@ def test_pairs_say_whether_two_differ(study_page: Callable[..., Page]) -> None:
     assert rows(page, "All pairs") == [
         [
             "conv3", "&lt;script&gt;alert(1)&lt;/script&gt;", "+3.1", "+1.0 to +5.2", "12", "3",
-            "&lt; 0.001", "0.400", "indistinguishable",
+            "&lt; 0.001", "0.400", "indistinguishable about 1,300 more photos would tell",
         ],
     ]  # fmt: skip
 
@@ -88,7 +88,8 @@ def test_the_chosen_is_compared_first(study_page: Callable[..., Page]) -> None:
     page = study_page(rungs=4)
     mine = rows(page, "conv3 against each of the others")
     assert [row[1] for row in mine][1:] == ["a|b", "majority"]
-    assert [row[-1] for row in mine] == ["indistinguishable", "different", "indistinguishable"]
+    same = "indistinguishable about 1,300 more photos would tell"
+    assert [row[-1] for row in mine] == [same, "different", same]
     assert "All 6 pairs" in page.text
     comparison = rows(page, "Sorted by validation accuracy")
     assert [row[3] for row in comparison] == [

@@ -27,9 +27,11 @@ MakeFigure = Callable[..., Figure]
 MakeMetrics = Callable[..., Metrics]
 
 
-def pair(first: str, second: str, difference: float, *, differs: bool) -> Pair:
+def pair(
+    first: str, second: str, difference: float, *, differs: bool, more: int | None = None
+) -> Pair:
     figure = Figure(difference, difference - 0.02, difference + 0.02)
-    return Pair(first, second, figure, 9, 3, 0.01, 0.02 if differs else 0.4)
+    return Pair(first, second, figure, 9, 3, 0.01, 0.02 if differs else 0.4, more)
 
 
 def run(
@@ -153,7 +155,7 @@ def test_a_conclusion_names_what_the_chosen_is_better_than_and_what_not(
     pairs = [
         pair("majority", "conv3", -0.6, differs=True),
         pair("conv3", "dense", 0.1, differs=True),
-        pair("conv3", "conv1", 0.01, differs=False),
+        pair("conv3", "conv1", 0.01, differs=False, more=2400),
         pair("dense", "majority", 0.5, differs=True),
     ]
     metrics = metrics_from([[541, 59], [60, 540]], Figure(0.901, 0.88, 0.92))
@@ -163,7 +165,7 @@ def test_a_conclusion_names_what_the_chosen_is_better_than_and_what_not(
         "It is better than majority (+60.0 points, 95 % interval +58.0 to +62.0) and dense "
         "(+10.0, +8.0 to +12.0).",
         "These test photos cannot tell it from conv1 (+1.0 points, 95 % interval −1.0 to +3.0): "
-        "indistinguishable.",
+        "indistinguishable on this test set; about 2,400 more test photos would be needed.",
     ]
 
 
@@ -183,7 +185,7 @@ def test_of_many_runs_a_conclusion_gives_the_names_alone(metrics_from: MakeMetri
     assert conclude("a", pairs, metrics_from([[40, 10], [10, 40]]), 1)[1:] == [
         "It is better than b, c, d, e and g.",
         "These test photos cannot tell it from f (+10.0 points, 95 % interval +8.0 to +12.0): "
-        "indistinguishable.",
+        "indistinguishable on this test set; no test set of reasonable size would tell.",
     ]
 
 

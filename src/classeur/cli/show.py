@@ -36,7 +36,8 @@ def show_metrics(metrics: Metrics) -> str:
             for c in metrics.per_class
         ],
     )
-    return f"{metrics.photos:,} photos\n\n{figures}\n\n{classes}"
+    groups = f" in {metrics.groups:,} groups; intervals are over the groups" * bool(metrics.groups)
+    return f"{metrics.photos:,} photos{groups}\n\n{figures}\n\n{classes}"
 
 
 def show_study(report: StudyReport) -> str:

@@ -116,8 +116,13 @@ def evaluate_run(
 
 
 def measure_predictions(predictions: Predictions) -> Metrics:
-    """Return the figures of merit of predictions."""
-    return measure(predictions.labels, predictions.probabilities, predictions.class_names)
+    """Return the figures of merit of predictions; intervals are over groups if there are any."""
+    return measure(
+        predictions.labels,
+        predictions.probabilities,
+        predictions.class_names,
+        groups=predictions.groups,
+    )
 
 
 def predict_rows(
@@ -136,6 +141,7 @@ def predict_rows(
         np.array([index[manifest.rows[i].label] for i in rows], np.int64),
         classifier.probabilities(logits),
         classifier.class_names,
+        [manifest.rows[i].group for i in rows],
     )
 
 

@@ -1,19 +1,28 @@
-"""Figures of merit, each with a 95 % interval by bootstrap over the photos."""
+"""Figures of merit, each with a 95 % interval over the photos, or over groups of photos."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from classeur.errors import EvaluationError
+from classeur.evaluation.bootstrap import (
+    Draws,
+    balanced_accuracy,
+    macro_f1,
+    resample,
+    standard_error,
+)
+from classeur.evaluation.intervals import effective_photos, exact_interval, few_groups
+from classeur.evaluation.resampling import Units
 
 RESAMPLES = 2000
-"""Bootstrap resamples behind every interval."""
+"""Bootstrap resamples behind every interval that has no formula."""
 
 _SMALLEST = 1e-7
 """Probabilities are clipped here for the log-loss, so that one photo costs 16.1 at most."""
@@ -41,11 +50,19 @@ class ClassFigures:
     """Harmonic mean of the two."""
     support: int
     """Photos of this class."""
+    effective: float = 0.0
+    """Independent photos that the recall is worth: fewer than `support` where photos of one group
+    fare alike. 0 in files of earlier versions, which knew no groups."""
+
+    @property
+    def independent(self) -> float:
+        """Independent photos of this class."""
+        return self.effective or self.support
 
     @property
     def recall_interval(self) -> Figure:
         """Recall and its exact 95 % interval (Clopper and Pearson, 1934)."""
-        return share_of(round(self.recall * self.support), self.support)
+        return share_of(self.recall, self.independent)
 
 
 @dataclass(frozen=True)
@@ -67,6 +84,13 @@ class Metrics:
     per_class: list[ClassFigures]
     confusion: list[list[int]]
     """Rows: given labels; columns: predictions; in the order of the class names."""
+    groups: int = 0
+    """Groups of photos that all intervals are over. 0: they are over the photos."""
+
+    @property
+    def over(self) -> str:
+        """What the intervals are over: `photos` or `groups`."""
+        return "groups" if self.groups else "photos"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain values for JSON."""
@@ -87,20 +111,30 @@ def measure(
     probabilities: NDArray[np.floating[Any]],
     class_names: list[str],
     *,
+    groups: Sequence[str] = (),
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Metrics:
     """Compute every figure and its interval.
 
-    Intervals are percentile bootstrap over photos (Efron and Tibshirani, 1993): they say how far
-    the figure would move with other photos of the same kind, not with another training. Where every
-    photo is right, or none, all resamples agree and would claim certainty; then the interval is
-    the exact one for that many photos (Clopper and Pearson, 1934).
+    Intervals say how far a figure would move with other photos of the same kind, not with another
+    training. Where photos have groups they are over the groups: photos of one group are alike.
+
+    - Accuracy and top-k are shares, and have the exact interval (Clopper and Pearson, 1934), over
+      groups that of as many independent photos as they are worth (Korn and Graubard, 1998).
+    - Balanced accuracy and macro-F1 have the same, for as many photos as would make a share spread
+      as they do in a bootstrap, and no more than what the rarest classes allow.
+    - Log-loss has the studentised bootstrap interval (Efron and Tibshirani, 1993, chapter 12): its
+      distribution is skewed, and the percentile one is too short. Where there are fewer than about
+      five mistakes, this one is too short as well.
+
+    docs/decisions/0014-intervals.md shows how often each holds the truth.
 
     Args:
         labels: (N,) indices.
         probabilities: (N, num_classes).
         class_names: in the order of the probabilities.
+        groups: the group of each photo, "" for none. Empty: no photo has one.
         resamples: bootstrap resamples.
         seed: of the bootstrap.
 
@@ -110,75 +144,110 @@ def measure(
     count, classes = len(labels), len(class_names)
     if count == 0:
         raise EvaluationError("there are no photos to score.")
+    units = Units.of(groups, count)
     predicted = probabilities.argmax(axis=1)
+    right = predicted == labels
+    losses = _losses(labels, probabilities)
+    draws = resample(units, labels, predicted, losses, classes, resamples=resamples, seed=seed)
+    confusion = np.bincount(labels * classes + predicted, minlength=classes**2)
+    confusion = confusion.reshape(classes, classes)
     k = _k_for(classes)
-    of_label = probabilities[np.arange(count), labels]
-    losses = -np.log(np.clip(of_label.astype(np.float64), _SMALLEST, 1))
-    hits = _rank(probabilities, labels) < k
-    cells = labels * classes + predicted
-    draws = _resample(
-        cells, losses, hits, classes, resamples=resamples, random=np.random.default_rng(seed)
-    )
-    confusion = np.bincount(cells, minlength=classes**2).reshape(classes, classes)
+    worth = _worth(units, labels, right, classes)
     return Metrics(
         photos=count,
-        accuracy=_share(_accuracy(confusion), draws["accuracy"], count),
-        balanced_accuracy=_share(_balanced(confusion), draws["balanced_accuracy"], count),
-        macro_f1=_share(_macro_f1(confusion), draws["macro_f1"], count),
-        log_loss=_figure(float(losses.mean()), draws["log_loss"]),
-        top_k=_share(float(hits.mean()), draws["top_k"], count) if k else None,
+        accuracy=_share(right, units),
+        **_means_of_classes(confusion, draws, units, labels),
+        log_loss=_log_loss(losses, draws, units),
+        top_k=_share(_rank(probabilities, labels) < k, units) if k else None,
         k=k,
-        per_class=_per_class(confusion, class_names),
+        per_class=_per_class(confusion, class_names, worth),
         confusion=confusion.tolist(),
+        groups=units.count if units.grouped else 0,
     )
 
 
-def _resample(
-    cells: NDArray[np.int64], losses: NDArray[np.float64], hits: NDArray[np.bool_],
-    classes: int, *, resamples: int, random: np.random.Generator,
-) -> dict[str, NDArray[np.float64]]:  # fmt: skip
-    names = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "top_k")
-    draws = {name: np.empty(resamples) for name in names}
-    for i in range(resamples):
-        rows = random.integers(0, len(cells), len(cells))
-        confusion = np.bincount(cells[rows], minlength=classes**2).reshape(classes, classes)
-        draws["accuracy"][i] = _accuracy(confusion)
-        draws["balanced_accuracy"][i] = _balanced(confusion)
-        draws["macro_f1"][i] = _macro_f1(confusion)
-        draws["log_loss"][i] = losses[rows].mean()
-        draws["top_k"][i] = hits[rows].mean()
-    return draws
+def share_of(share: float, photos: float) -> Figure:
+    """Return a share of independent photos with its exact 95 % interval.
+
+    Clopper and Pearson, 1934. Of a fraction of a photo, see `exact_interval`.
+    """
+    return Figure(share, *exact_interval(share, photos))
 
 
-def _accuracy(confusion: NDArray[np.int64]) -> float:
-    return float(np.trace(confusion) / confusion.sum())
+def _share(right: NDArray[np.bool_], units: Units) -> Figure:
+    photos = effective_photos(units.totals(right), units.sizes) if units.grouped else len(right)
+    return share_of(float(right.mean()), photos)
 
 
-def _balanced(confusion: NDArray[np.int64]) -> float:
-    """Mean recall over the classes that occur."""
-    support = confusion.sum(axis=1)
-    there = support > 0
-    return float((np.diag(confusion)[there] / support[there]).mean())
+def _means_of_classes(
+    confusion: NDArray[np.int64], draws: Draws, units: Units, labels: NDArray[np.int64]
+) -> dict[str, Figure]:
+    """Return balanced accuracy and macro-F1."""
+    right = np.diag(confusion).astype(np.float64)
+    support, guessed = confusion.sum(axis=1), confusion.sum(axis=0)
+    of_class = (units.table(labels, len(support)) > 0).sum(axis=0)  # units that hold the class
+    figures = {
+        "balanced_accuracy": (balanced_accuracy(right, support), draws.balanced_accuracy),
+        "macro_f1": (macro_f1(right, support, guessed), draws.macro_f1),
+    }
+    return {
+        name: _mean_of_classes(float(value), drawn, support, of_class, units)
+        for name, (value, drawn) in figures.items()
+    }
 
 
-def _macro_f1(confusion: NDArray[np.int64]) -> float:
-    """Mean F1 over the classes that occur as a label or as a prediction."""
-    either = confusion.sum(axis=0) + confusion.sum(axis=1)
-    there = either > 0
-    return float((2 * np.diag(confusion)[there] / either[there]).mean())
+def _mean_of_classes(
+    value: float, drawn: NDArray[np.float64], support: NDArray[np.int64],
+    of_class: NDArray[np.int64], units: Units,
+) -> Figure:  # fmt: skip
+    """Return a mean over classes; its interval is that of a share that spreads as much."""
+    if value in (0.0, 1.0) or units.count == 1:
+        return share_of(value, _evenly(of_class))
+    variance = drawn.var() * units.count / (units.count - 1)
+    worth = value * (1 - value) / variance if variance > 0 else math.inf
+    rarer = few_groups(units.count) if units.grouped else 1.0
+    return share_of(value, min(worth, _evenly(support)) * rarer)
 
 
-def _per_class(confusion: NDArray[np.int64], class_names: list[str]) -> list[ClassFigures]:
-    right, support, guessed = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+def _evenly(counts: NDArray[np.int64]) -> float:
+    """Return how many photos, evenly over the classes, would say as much (Kish, 1965).
+
+    A class of three photos that are all right does not spread, yet it says little.
+    """
+    there = counts[counts > 0]
+    return float(len(there) ** 2 / (1 / there).sum())
+
+
+def _log_loss(losses: NDArray[np.float64], draws: Draws, units: Units) -> Figure:
+    value, most = float(losses.mean()), -math.log(_SMALLEST)
+    if units.count == 1:
+        return Figure(value, 0.0, most)
+    rest = units.totals(losses - value)
+    error = float(standard_error(rest @ rest, units.sizes.sum(), units.count))
+    if error == 0:
+        return Figure(value, value, value)
+    nearest = np.quantile(draws.log_loss, [0.025], method="lower")
+    farthest = np.quantile(draws.log_loss, [0.975], method="higher")
+    low = max(0.0, value - float(farthest[0]) * error)
+    return Figure(value, min(low, value), max(value, min(most, value - float(nearest[0]) * error)))
+
+
+def _losses(labels: NDArray[np.int64], probabilities: NDArray[Any]) -> NDArray[np.float64]:
+    of_label = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return np.asarray(-np.log(np.clip(of_label, _SMALLEST, 1)))
+
+
+def _worth(
+    units: Units, labels: NDArray[np.int64], right: NDArray[np.bool_], classes: int
+) -> list[float]:
+    """Return how many independent photos of each class there are."""
+    if not units.grouped:
+        return [float(count) for count in np.bincount(labels, minlength=classes)]
+    hits = units.table(labels, classes, only=right).toarray().T
+    support = units.table(labels, classes).toarray().T
     return [
-        ClassFigures(
-            name,
-            float(right[i] / guessed[i]) if guessed[i] else 0.0,
-            float(right[i] / support[i]) if support[i] else 0.0,
-            float(2 * right[i] / (support[i] + guessed[i])) if support[i] + guessed[i] else 0.0,
-            int(support[i]),
-        )
-        for i, name in enumerate(class_names)
+        effective_photos(some, photos) if photos.any() else 0.0
+        for some, photos in zip(hits, support, strict=True)
     ]
 
 
@@ -196,23 +265,18 @@ def _rank(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.
     return np.asarray(before.sum(axis=1))
 
 
-def _share(value: float, draws: NDArray[np.float64], photos: int) -> Figure:
-    """Return a figure from 0 to 1 with its interval, which at either end is the exact one."""
-    if value not in (0.0, 1.0):
-        return _figure(value, draws)
-    return share_of(round(value * photos), photos)
-
-
-def share_of(right: int, photos: int) -> Figure:
-    """Return a share with its exact 95 % interval (Clopper and Pearson, 1934).
-
-    Raises:
-        ValueError: if there are no photos.
-    """
-    exact = binomtest(right, photos).proportion_ci(method="exact")
-    return Figure(right / photos, float(exact.low), float(exact.high))
-
-
-def _figure(value: float, draws: NDArray[np.float64]) -> Figure:
-    low, high = np.percentile(draws, [2.5, 97.5])
-    return Figure(value, float(low), float(high))
+def _per_class(
+    confusion: NDArray[np.int64], class_names: list[str], worth: list[float]
+) -> list[ClassFigures]:
+    right, support, guessed = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    return [
+        ClassFigures(
+            name,
+            float(right[i] / guessed[i]) if guessed[i] else 0.0,
+            float(right[i] / support[i]) if support[i] else 0.0,
+            float(2 * right[i] / (support[i] + guessed[i])) if support[i] + guessed[i] else 0.0,
+            int(support[i]),
+            worth[i],
+        )
+        for i, name in enumerate(class_names)
+    ]

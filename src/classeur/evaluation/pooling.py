@@ -54,6 +54,7 @@ def _joined(parts: Sequence[Predictions]) -> Predictions:
         np.concatenate([part.labels for part in parts]),
         np.concatenate([part.probabilities for part in parts]),
         names,
+        _groups(parts),
     )
 
 
@@ -64,4 +65,12 @@ def _rows(predictions: Predictions, rows: list[int]) -> Predictions:
         predictions.labels[rows],
         predictions.probabilities[rows],
         predictions.class_names,
+        [predictions.groups[i] for i in rows] if predictions.groups else [],
     )
+
+
+def _groups(parts: Sequence[Predictions]) -> list[str]:
+    """Return the group of each photo; empty if no part has any."""
+    if not any(part.groups for part in parts):
+        return []
+    return [group for part in parts for group in (part.groups or [""] * len(part.paths))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,14 +27,19 @@ class Predictions:
     probabilities: NDArray[np.float32]
     """(N, num_classes)"""
     class_names: list[str]
+    groups: list[str] = field(default_factory=list)
+    """The group of each photo, "" for none. Empty: no photo has one."""
 
     def __post_init__(self) -> None:
         shapes = {len(self.paths), len(self.splits), len(self.labels), len(self.probabilities)}
+        if self.groups:
+            shapes.add(len(self.groups))
         if len(shapes) != 1 or self.probabilities.shape[1:] != (len(self.class_names),):
             raise EvaluationError(
                 f"predictions do not fit together: {len(self.paths)} paths, {len(self.labels)} "
                 f"labels, probabilities {self.probabilities.shape}, "
-                f"{len(self.class_names)} classes."
+                f"{len(self.class_names)} classes"
+                f"{f', {len(self.groups)} groups' if self.groups else ''}."
             )
 
     @property
@@ -63,10 +68,14 @@ class Predictions:
             self.labels[rows],
             self.probabilities[rows],
             self.class_names,
+            [self.groups[i] for i in rows] if self.groups else [],
         )
 
     def write(self, path: Path) -> None:
-        """Write a row a photo: path, split, label, prediction, a probability for each class."""
+        """Write a row a photo: path, split, label, prediction, a probability for each class.
+
+        Where photos have groups, there is a column `group` as well.
+        """
         names = np.array(self.class_names, dtype=object)
         columns: dict[str, pa.Array] = {
             "path": pa.array([printable(path) for path in self.paths]),
@@ -74,6 +83,8 @@ class Predictions:
             "label": pa.array(names[self.labels]),
             "prediction": pa.array(names[self.predicted]),
         }
+        if any(self.groups):
+            columns["group"] = pa.array([printable(group) for group in self.groups])
         for index, name in enumerate(self.class_names):
             columns[_PREFIX + name] = pa.array(self.probabilities[:, index])
         with replacing(path) as temporary:
@@ -95,6 +106,7 @@ def read_predictions(path: Path) -> Predictions:
             np.array([index[label] for label in table["label"].to_pylist()], np.int64),
             np.stack(probabilities, axis=1).astype(np.float32),
             class_names,
+            table["group"].to_pylist() if "group" in table.column_names else [],
         )
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())

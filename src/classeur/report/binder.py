@@ -66,10 +66,9 @@ def build_study_report(
     """
     sheets = [in_folds(_sheet(name, some), some) for name, some in runs.items()]
     sheets.sort(key=lambda sheet: (-sheet.val.value, sheet.metrics.splits["val"].log_loss.value))
-    correct = {
-        sheet.name: tested(runs[sheet.name], _folder(runs, sheet)).correct for sheet in sheets
-    }
-    pairs = compare(correct)
+    test = {sheet.name: tested(runs[sheet.name], _folder(runs, sheet)) for sheet in sheets}
+    groups = next((found.groups for found in test.values() if found.groups), [])
+    pairs = compare({name: found.correct for name, found in test.items()}, groups=groups)
     asked = {name: RunConfig.from_toml(seeds[0].config) for name, seeds in runs.items()}
     chosen = sheets[0]
     sizes = training_sizes(manifest, folds)
@@ -129,8 +128,11 @@ def comparison(report: StudyReport) -> dict[str, Any]:
                 "val_accuracy": asdict(sheet.val),
                 "test_accuracy": asdict(sheet.test),
                 "test_log_loss": asdict(sheet.metrics.splits["test"].log_loss),
+                "intervals_over": sheet.metrics.splits["test"].over,
+                "groups": sheet.metrics.splits["test"].groups,
                 "seed_scores": sheet.seed_scores,
                 "fold_scores": sheet.fold_scores,
+                "seed_spread": asdict(sheet.seed_spread) if sheet.seed_spread else None,
                 "epochs": sheet.epochs,
                 "seconds": sheet.seconds,
                 "parameters": sheet.metrics.parameters,

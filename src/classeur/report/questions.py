@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from classeur.config import SECTIONS, RunConfig
 from classeur.evaluation.comparison import Pair
 from classeur.evaluation.metrics import Figure
+from classeur.report.certainty import missing_photos
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def _answer(question: Question, pair: Pair, changed: tuple[str, ...]) -> Answer:
         return Answer(question, None, verdict)
     difference = pair.seen_from(question.after)
     if not pair.differs:
-        verdict = "The test photos cannot tell the two apart."
+        verdict = f"The test photos cannot tell the two apart; {missing_photos(pair)}."
     elif difference.value > 0:
         verdict = f"{question.after} is better."
     else:

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from classeur.data.inspect import Inspection
 from classeur.data.quality import KINDS
 from classeur.report import units, views
+from classeur.report.certainty import describe_test, interval_basis, missing_photos
 from classeur.report.curves import learning_curves, small_multiples
 from classeur.report.figures import accuracy_against_time, confusion_map, test_scores
 from classeur.report.filters import FilterPage
@@ -53,11 +54,14 @@ _FILTERS = {
     "file_size": units.file_size,
     "milliseconds": units.milliseconds,
     "p_value": units.p_value,
+    "interval_basis": interval_basis,
+    "describe_test": describe_test,
+    "missing_photos": missing_photos,
     "plain": units.plain,
     **{
         view.__name__: view
-        for view in ( views.mean_and_deviation, views.lowest_and_highest, views.splits_of,
-            views.totals_of, views.split_name, views.storage_rows, views.cost_rows, views.flat,
+        for view in ( views.mean_and_deviation, views.seed_range, views.lowest_and_highest,
+            views.splits_of, views.totals_of, views.split_name, views.storage_rows, views.cost_rows, views.flat,
             views.version, views.moment, views.address, views.last_part, views.prose,
             views.seen_photo,
         )

@@ -10,6 +10,7 @@ from classeur.evaluation.comparison import Pair
 from classeur.evaluation.evaluate import RunMetrics
 from classeur.evaluation.metrics import Figure
 from classeur.evaluation.trivial import TrivialRung
+from classeur.report.certainty import SeedSpread
 from classeur.report.photos import PhotoCard
 from classeur.report.questions import Answer
 from classeur.training.history import EpochRow
@@ -42,6 +43,11 @@ class RungSheet:
     fold_scores: dict[str, float] = field(default_factory=dict)
     """Folder of each fold's run -> its test accuracy, where `metrics` are pooled over folds: `val`
     and `test` of all of them, and no `train`."""
+
+    @property
+    def seed_spread(self) -> SeedSpread | None:
+        """Of test accuracy over the seeds; None where there is one. No part of any interval."""
+        return SeedSpread.of(list(self.seed_scores.values()))
 
     @property
     def val(self) -> Figure:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import PureWindowsPath
 from typing import Any
@@ -16,6 +16,7 @@ from classeur.data.records import SPLITS
 from classeur.evaluation.comparison import Pair
 from classeur.evaluation.evaluate import RunMetrics
 from classeur.evaluation.metrics import Figure
+from classeur.report.certainty import SeedSpread
 from classeur.report.run_report import RunReport
 from classeur.report.study_report import StudyReport
 from classeur.report.units import count, duration, file_size, milliseconds, plain
@@ -51,9 +52,14 @@ def share(part: float, whole: float) -> str:
     return f"{100 * part / whole:.3g}" if whole else "0"
 
 
-def mean_and_deviation(scores: Sequence[float]) -> str:
+def mean_and_deviation(spread: SeedSpread) -> str:
     """Return `91.2 ± 0.8 %`; the deviation is that of a sample."""
-    return f"{100 * statistics.mean(scores):.1f} ± {100 * statistics.stdev(scores):.1f} %"
+    return f"{100 * spread.mean:.1f} ± {100 * spread.standard_deviation:.1f} %"
+
+
+def seed_range(spread: SeedSpread) -> str:
+    """Return the lowest and the highest as `90.4–92.1 %`."""
+    return f"{100 * spread.minimum:.1f}–{100 * spread.maximum:.1f} %"
 
 
 def lowest_and_highest(scores: Sequence[float]) -> str:
@@ -164,11 +170,14 @@ def seen_from(name: str, pair: Pair) -> Pair:
     """Return the pair with the named run first."""
     if pair.first == name:
         return pair
-    difference = pair.difference
-    return Pair(
-        pair.second, pair.first, Figure(-difference.value, -difference.high, -difference.low),
-        pair.only_second, pair.only_first, pair.p_value, pair.corrected_p,
-    )  # fmt: skip
+    return replace(
+        pair,
+        first=pair.second,
+        second=pair.first,
+        difference=pair.seen_from(pair.second),
+        only_first=pair.only_second,
+        only_second=pair.only_first,
+    )
 
 
 def verdicts(report: StudyReport) -> dict[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from classeur.evaluation.comparison import Pair
 from classeur.evaluation.evaluate import RunMetrics
 from classeur.evaluation.metrics import Figure, Metrics, share_of
+from classeur.report.certainty import describe_missing
 from classeur.training.history import EpochRow, best_row
 
 GAP = 0.05
@@ -112,7 +113,8 @@ def describe_imbalance(metrics: Metrics, sizes: Mapping[str, int]) -> list[str]:
         return []
     of_rare, of_others = (
         share_of(
-            sum(round(row.recall * row.support) for row in rows), sum(row.support for row in rows)
+            sum(row.recall * row.support for row in rows) / sum(row.support for row in rows),
+            sum(row.independent for row in rows),
         )
         for rows in (rare, others)
     )
@@ -158,15 +160,22 @@ def conclude(chosen: str, pairs: Sequence[Pair], metrics: Metrics, openings: int
             "That cannot be told from always answering the most frequent class: nothing was "
             "learned that these photos show."
         )
-    mine = [_seen_from(chosen, pair) for pair in pairs if chosen in (pair.first, pair.second)]
-    better = [(other, d) for other, d, differs in mine if differs and d.value > 0]
-    worse = [(other, d) for other, d, differs in mine if differs and d.value < 0]
-    same = [(other, d) for other, d, differs in mine if not differs]
+    mine = [
+        (pair.second if pair.first == chosen else pair.first, pair)
+        for pair in pairs
+        if chosen in (pair.first, pair.second)
+    ]
+    seen = [(other, pair.seen_from(chosen)) for other, pair in mine if pair.differs]
+    better = [(other, difference) for other, difference in seen if difference.value > 0]
+    worse = [(other, difference) for other, difference in seen if difference.value < 0]
+    same = [(other, pair) for other, pair in mine if not pair.differs]
     if better:
         sentences.append(f"It is better than {_name(better, 'and')}.")
     if same:
+        named = _name([(other, pair.seen_from(chosen)) for other, pair in same], "or")
         sentences.append(
-            f"These test photos cannot tell it from {_name(same, 'or')}: indistinguishable."
+            f"These test photos cannot tell it from {named}: indistinguishable on this test set; "
+            f"{describe_missing(same)}."
         )
     if worse:
         sentences.append(
@@ -243,9 +252,3 @@ def _describe_curve(history: Sequence[EpochRow]) -> list[str]:
 def _learned_nothing(metrics: Metrics) -> bool:
     largest = max(row.support for row in metrics.per_class) / metrics.photos
     return metrics.accuracy.low <= largest
-
-
-def _seen_from(name: str, pair: Pair) -> tuple[str, Figure, bool]:
-    """Return (other, difference seen from `name`, whether they differ)."""
-    other = pair.second if pair.first == name else pair.first
-    return other, pair.seen_from(name), pair.differs

@@ -102,6 +102,7 @@ def _evaluate_on(run: RunFolder, listing: Listing, device: str) -> Score:
         np.array([index[record.label] for record in records], np.int64),
         np.stack(rows),
         predictor.class_names,
+        [record.group for record in records],
     )
     return Score(measure_predictions(predictions), predictions, unreadable, openings, known)
 

@@ -1,0 +1,235 @@
+"""How often the intervals hold the truth, and how often the tests cry wolf.
+
+    python benchmarks/coverage.py [--studies 1000]
+
+Test sets are drawn from a population whose figures are known, and measured as Classeur measures
+them. A 95 % interval should hold the truth in 95 of 100 test sets; of 100 studies whose rungs are
+equally good, at most 5 should call two of them different. "Naive" is the same over photos that
+really come in groups. docs/decisions/0014-intervals.md holds the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from classeur.evaluation.comparison import compare, mcnemar, paired_difference
+from classeur.evaluation.metrics import Figure, measure
+from classeur.evaluation.resampling import Units
+
+FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss")
+
+Rows = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]
+"""Labels, probabilities, and the group of each photo."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """Photos, and a network whose probabilities are right."""
+
+    classes: int
+    skill: float
+    """Distance of a class from the others, in standard deviations."""
+    prior: tuple[float, ...] = ()
+    """Share of each class. Empty: all alike."""
+    alike: float = 0.0
+    """Correlation of photos of the same group."""
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """Share of each class."""
+        return np.array(self.prior or [1 / self.classes] * self.classes)
+
+    def draw(self, photos: int, random: np.random.Generator, group_size: float = 1) -> Rows:
+        """Draw photos, in groups of the same label and about so many photos."""
+        of_photo = _group_of(photos, group_size, random)
+        labels = random.choice(self.classes, of_photo[-1] + 1, p=self.shares)[of_photo]
+        shared = random.normal(size=(of_photo[-1] + 1, self.classes))[of_photo]
+        own = random.normal(size=(photos, self.classes))
+        seen = np.sqrt(self.alike) * shared + np.sqrt(1 - self.alike) * own
+        seen[np.arange(photos), labels] += self.skill
+        logits = self.skill * seen + np.log(self.shares)
+        chances = np.exp(logits - logits.max(axis=1, keepdims=True))
+        probabilities = chances / chances.sum(axis=1, keepdims=True)
+        return labels, probabilities, of_photo
+
+    def truth(self) -> dict[str, float]:
+        """Return the figures of 300,000 photos."""
+        return _truth(Population(self.classes, self.skill, self.prior))
+
+
+@cache
+def _truth(population: Population) -> dict[str, float]:
+    labels, probabilities, _ = population.draw(300_000, np.random.default_rng(99))
+    names = [str(i) for i in range(population.classes)]
+    found = measure(labels, probabilities, names, resamples=1)
+    return {name: getattr(found, name).value for name in FIGURES}
+
+
+def _group_of(photos: int, size: float, random: np.random.Generator) -> NDArray[np.int64]:
+    if size == 1:
+        return np.arange(photos)
+    sizes = 1 + random.poisson(size - 1, photos)
+    return np.repeat(np.arange(photos), sizes)[:photos]
+
+
+def _named(of_photo: NDArray[np.int64]) -> list[str]:
+    return [f"group {number}" for number in of_photo]
+
+
+def coverage_of_figures(
+    population: Population, photos: int, *, studies: int, group_size: float = 1,
+    naive: bool = False, resamples: int = 400, seed: int = 0,
+) -> dict[str, float]:  # fmt: skip
+    """Return figure -> share of test sets whose interval holds the truth."""
+    random, truth = np.random.default_rng(seed), population.truth()
+    names = [str(i) for i in range(population.classes)]
+    held = dict.fromkeys(FIGURES, 0)
+    for _ in range(studies):
+        labels, probabilities, groups = population.draw(photos, random, group_size)
+        given = [] if naive or group_size == 1 else _named(groups)
+        found = measure(labels, probabilities, names, groups=given, resamples=resamples)
+        for name in FIGURES:
+            held[name] += _holds(getattr(found, name), truth[name])
+    return {name: number / studies for name, number in held.items()}
+
+
+def _holds(figure: Figure, truth: float) -> bool:
+    return figure.low <= truth <= figure.high
+
+
+@dataclass(frozen=True)
+class Rungs:
+    """Networks that get some photos right, more often the same ones than by chance."""
+
+    accuracies: tuple[float, ...]
+    common: float = 0.5
+    """Correlation between two networks on the same photo."""
+    alike: float = 0.0
+    """Correlation of one network between photos of the same group."""
+
+    def draw(
+        self, photos: int, random: np.random.Generator, group_size: float = 1
+    ) -> tuple[dict[str, NDArray[np.bool_]], NDArray[np.int64]]:
+        """Return network -> whether it got each photo right, and the group of each photo."""
+        of_photo = _group_of(photos, group_size, random)
+        groups = of_photo[-1] + 1
+        shared, own = random.normal(size=groups)[of_photo], random.normal(size=photos)
+        hard = np.sqrt(self.alike) * shared + np.sqrt(1 - self.alike) * own
+        correct = {}
+        for number, accuracy in enumerate(self.accuracies):
+            shared, own = random.normal(size=groups)[of_photo], random.normal(size=photos)
+            mine = np.sqrt(self.alike) * shared + np.sqrt(1 - self.alike) * own
+            score = np.sqrt(self.common) * hard + np.sqrt(1 - self.common) * mine
+            correct[f"rung {number}"] = score < ndtri(accuracy)
+        return correct, of_photo
+
+
+def coverage_of_differences(
+    rungs: Rungs, photos: int, *, studies: int, group_size: float = 1, naive: bool = False,
+    seed: int = 0,
+) -> float:  # fmt: skip
+    """Return the share of test sets whose interval holds the difference of the first two rungs."""
+    random, held = np.random.default_rng(seed), 0
+    for _ in range(studies):
+        correct, groups = rungs.draw(photos, random, group_size)
+        given = [] if naive or group_size == 1 else _named(groups)
+        first, second, *_ = correct.values()
+        found = paired_difference(first, second, Units.of(given, photos))
+        held += _holds(found, rungs.accuracies[0] - rungs.accuracies[1])
+    return held / studies
+
+
+def false_alarms(
+    rungs: Rungs, photos: int, *, studies: int, group_size: float = 1, naive: bool = False,
+    seed: int = 0,
+) -> float:  # fmt: skip
+    """Return the share of studies of equal rungs in which any two are called different."""
+    random, alarms = np.random.default_rng(seed), 0
+    for _ in range(studies):
+        correct, groups = rungs.draw(photos, random, group_size)
+        given = [] if naive or group_size == 1 else _named(groups)
+        alarms += any(pair.differs for pair in compare(correct, groups=given))
+    return alarms / studies
+
+
+def power(
+    only_first: float, only_second: float, photos: int, *, level: float, studies: int, seed: int = 0
+) -> float:
+    """Return the share of test sets of a size in which McNemar's test finds a difference."""
+    shares = [only_first, only_second, 1 - only_first - only_second]
+    drawn = np.random.default_rng(seed).multinomial(photos, shares, studies)
+    p_value = cache(mcnemar)
+    return float(np.mean([p_value(int(a), int(b)) < level for a, b, _ in drawn]))
+
+
+BY_ACCURACY = {
+    "2 classes, 80 %": Population(2, 1.2), "2 classes, 95 %": Population(2, 2.3),
+    "2 classes, 99 %": Population(2, 3.3), "10 classes, 73 %": Population(10, 2.2),
+    "10 classes, 92 %": Population(10, 3.3), "10 classes, 99 %": Population(10, 4.25),
+    "10 uneven classes, 93 %": Population(
+        10, 3.0, (0.3, 0.2, 0.15, 0.1, 0.08, 0.05, 0.05, 0.03, 0.02, 0.02)
+    ),
+}  # fmt: skip
+
+
+def _lines(studies: int) -> Iterator[str]:
+    yield "| photos of | n | accuracy | balanced accuracy | macro-F1 | log-loss |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    for name, population in BY_ACCURACY.items():
+        for photos in (50, 200, 1000):
+            some = studies if photos < 1000 else studies // 2
+            yield _row(name, photos, coverage_of_figures(population, photos, studies=some))
+    for photos in (80, 400, 1600):
+        for naive in (False, True):
+            population = Population(2, 2.3, alike=0.8)
+            name = f"2 classes, 95 %, groups of 8{', naive' if naive else ''}"
+            found = coverage_of_figures(
+                population, photos, studies=studies // 2, group_size=8, naive=naive
+            )
+            yield _row(name, photos, found)
+    yield "\n| two rungs | n | difference | grouped | naive |\n|---|---:|---:|---:|---:|"
+    for accuracies in ((0.8, 0.75), (0.95, 0.9), (0.99, 0.98), (0.95, 0.95)):
+        for photos in (50, 200, 1000):
+            yield _pair_row(accuracies, photos, studies, coverage_of_differences)
+    yield "\n| equal rungs | n | false alarms | grouped | naive |\n|---|---:|---:|---:|---:|"
+    for accuracies in ((0.8,) * 2, (0.8,) * 6, (0.95,) * 6):
+        for photos in (200, 1000):
+            yield _pair_row(accuracies, photos, studies, false_alarms)
+
+
+def _row(name: str, photos: int, found: dict[str, float]) -> str:
+    return f"| {name} | {photos} | {' | '.join(f'{100 * x:.1f}' for x in found.values())} |"
+
+
+def _pair_row(
+    accuracies: tuple[float, ...], photos: int, studies: int, share: Callable[..., float]
+) -> str:
+    one, eight = Rungs(accuracies), Rungs(accuracies, alike=0.8)
+    found = (
+        share(one, photos, studies=studies),
+        share(eight, photos, studies=studies, group_size=8),
+        share(eight, photos, studies=studies, group_size=8, naive=True),
+    )
+    name = " and ".join(f"{100 * x:.0f} %" for x in accuracies)
+    name = name if len(accuracies) == 2 else f"{len(accuracies)} × {100 * accuracies[0]:.0f} %"
+    return f"| {name} | {photos} | {' | '.join(f'{100 * x:.1f}' for x in found)} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--studies", type=int, default=1000, help="test sets for each figure")
+    for line in _lines(parser.parse_args().studies):
+        print(line)
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
