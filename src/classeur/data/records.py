@@ -53,6 +53,8 @@ class Listing:
     unreadable: list[Unreadable] = field(default_factory=list)
     passed_over: Counter[str] = field(default_factory=Counter)
     """Files that were not taken, counted by reason."""
+    columns: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Further columns of a table: column -> path -> value."""
 
     def labels(self) -> list[str]:
         """Return the labels, sorted by name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,12 +14,19 @@ from classeur.data.manifest import Manifest
 from classeur.errors import UnreadablePhotoError
 from classeur.evaluation.comparison import compare
 from classeur.evaluation.evaluate import read_metrics
+from classeur.evaluation.openings import openings_in, openings_of
 from classeur.evaluation.predictions import read_predictions
 from classeur.report.photos import Album, PhotoCard
 from classeur.report.questions import Question, answer_all, written
 from classeur.report.study_report import RungSheet, StudyReport
-from classeur.report.words import conclude, describe_imbalance, overfits, seen_before
-from classeur.run_folder import RunFolder, read_json, read_json_lines, write_json
+from classeur.report.words import (
+    conclude,
+    describe_imbalance,
+    overfits,
+    seen_before,
+    warn_of_openings,
+)
+from classeur.run_folder import RunFolder, read_json, write_json
 from classeur.training.history import read_history
 
 
@@ -60,6 +68,7 @@ def build_study_report(
     pairs = compare(correct)
     asked = {name: RunConfig.from_toml(seeds[0].config) for name, seeds in runs.items()}
     chosen = sheets[0]
+    openings = openings_in(_folder(runs, chosen).path.parent, itertools.chain(*runs.values()))
     counts = manifest.counts()
     return StudyReport(
         title=title,
@@ -80,10 +89,12 @@ def build_study_report(
                 {sheet.name: sheet.pretrained_on for sheet in sheets},
                 [str(root), *(row.path for row in manifest.rows)],
             ),
+            *warn_of_openings(openings),
         ],
         environment=read_json(_folder(runs, chosen).environment),
         answers=answer_all(questions, pairs, asked, missing),
         about=list(about),
+        openings=openings,
     )
 
 
@@ -118,6 +129,7 @@ def comparison(report: StudyReport) -> dict[str, Any]:
         ],
         "answers": [written(answer) for answer in report.answers],
         "pairs": [{**asdict(pair), "differs": pair.differs} for pair in report.pairs],
+        "openings": [asdict(opening) for opening in report.openings],
         "failed": report.failed,
         "skipped": report.skipped,
     }
@@ -165,7 +177,7 @@ def _sheet(name: str, seeds: Sequence[RunFolder]) -> RungSheet:
         seconds=training["seconds"],
         peak_memory=training["peak_memory"],
         overfits=overfits(metrics),
-        openings=len(read_json_lines(run.test_openings)),
+        openings=len(openings_of(run)),
         pretrained_on=read_json(run.model).get("backbone", {}).get("pretrained_on", ""),
         seed_scores=scores if len(scores) > 1 else {},
     )

@@ -13,12 +13,14 @@ from classeur.data.manifest import read_manifest
 from classeur.data.store import Store
 from classeur.evaluation.evaluate import RunMetrics, read_metrics
 from classeur.evaluation.predictions import Predictions, read_predictions
+from classeur.evaluation.slices import worst_slice
 from classeur.models.classifier import Classifier
 from classeur.models.summary import Layer, summarize
 from classeur.report.photos import Album, PhotoCard
 from classeur.report.words import (
     describe_fit,
     describe_imbalance,
+    describe_slices,
     describe_split,
     describe_tuning,
 )
@@ -92,6 +94,7 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
             *describe_tuning(read_history(head_stage(run).history), history),
             *describe_split(metrics.splits["test"], metrics.class_names),
             *describe_imbalance(metrics.splits["test"], class_sizes),
+            *([describe_slices(metrics.slices)] if worst_slice(metrics.slices) else []),
         ],
         examples=[album.card(test, row) for row in _spread(test, EXAMPLES)],
         mistakes=[album.card(test, row) for row in _worst(test, MISTAKES)],
@@ -102,10 +105,13 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
 
 
 def write_run_report(run: RunFolder, root: Path, store: Store | None = None) -> RunReport:
-    """Build the sheet of a run and write report.md and report.html."""
-    from classeur.report.render import render_run
+    """Build the sheet of a run and write README.md, report.md and report.html."""
+    from classeur.report.model_card import build_model_card
+    from classeur.report.render import render_card, render_run
 
     report = build_run_report(run, root, store)
+    card = build_model_card(report, read_manifest(run.manifest), root, store)
+    render_card(card, run.card)
     render_run(report, run.path)
     return report
 

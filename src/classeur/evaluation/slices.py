@@ -1,0 +1,142 @@
+"""Is a run worse on some photos? Accuracy by size, brightness, mode or any column of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import hypergeom, t
+
+from classeur.evaluation.comparison import SIGNIFICANT, holm
+from classeur.evaluation.metrics import Figure, share_of
+
+FEWEST = 20
+"""Photos that a slice must have, and leave outside."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """Something in which photos differ."""
+
+    name: str
+    """`brightness`, `mode`, or the name of a column."""
+    values: tuple[str, ...]
+    """In words, in the order to show them in."""
+    places: Sequence[int]
+    """(N,) index of each photo's value."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Photos that share a value of a feature."""
+
+    feature: str
+    value: str
+    photos: int
+    accuracy: Figure
+    """With its exact interval."""
+    others: float
+    """Accuracy on the photos outside the slice."""
+    p_value: float
+    """That the slice is no worse than the others: one-sided."""
+    corrected_p: float
+    """The same after Holm's correction for all slices of the run."""
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the test photos show that the slice is worse than the others."""
+        return self.corrected_p < SIGNIFICANT
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {**asdict(self), "is_worse": self.is_worse}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Slice:
+        """Build from what `to_dict` returned."""
+        rest = {name: value for name, value in values.items() if name != "is_worse"}
+        return cls(**{**rest, "accuracy": Figure(**values["accuracy"])})
+
+
+def score_slices(
+    features: Sequence[Feature], correct: NDArray[np.bool_], groups: Sequence[str] = ()
+) -> list[Slice]:
+    """Score every slice that has, and leaves, at least `FEWEST` photos.
+
+    A slice is compared with all other photos by Fisher's exact test (1922), one-sided. Photos of a
+    group are no independent witnesses: where there are groups, Welch's test on the groups must
+    agree, so that the larger of the two p-values counts. Holm's method (1979) corrects for the
+    number of slices.
+
+    Args:
+        features: of the photos.
+        correct: (N,) whether each photo was given its label.
+        groups: the group of each photo; empty: none.
+
+    Returns:
+        In the order of the features and their values.
+    """
+    kinds = _numbered(groups or [""] * len(correct))
+    slices = []
+    for feature in features:
+        places = np.asarray(feature.places)
+        for place, value in enumerate(feature.values):
+            inside = places == place
+            if min(inside.sum(), (~inside).sum()) >= FEWEST:
+                slices.append(_slice(feature.name, value, inside, correct, kinds))
+    corrected = holm([found.p_value for found in slices])
+    return [replace(s, corrected_p=p) for s, p in zip(slices, corrected, strict=True)]
+
+
+def worst_slice(slices: Iterable[Slice]) -> Slice | None:
+    """Return the least accurate of the slices that are worse than the others; None: none is."""
+    return min((s for s in slices if s.is_worse), key=lambda s: s.accuracy.value, default=None)
+
+
+def _slice(
+    feature: str, value: str, inside: NDArray[np.bool_], correct: NDArray[np.bool_],
+    groups: NDArray[np.int64],
+) -> Slice:  # fmt: skip
+    mine, others = correct[inside], correct[~inside]
+    p = fisher(mine, others)
+    if groups.max() + 1 < len(groups):
+        p = max(p, _welch(mine, groups[inside], others, groups[~inside]))
+    accuracy = share_of(int(mine.sum()), len(mine))
+    return Slice(feature, value, len(mine), accuracy, float(others.mean()), p, p)
+
+
+def fisher(mine: NDArray[np.bool_], others: NDArray[np.bool_]) -> float:
+    """Return the one-sided p-value of Fisher's exact test that `mine` is no worse."""
+    wrong, photos = int((~mine).sum()), len(mine) + len(others)
+    return float(hypergeom.sf(wrong - 1, photos, wrong + int((~others).sum()), len(mine)))
+
+
+def _welch(
+    mine: NDArray[np.bool_], my_groups: NDArray[np.int64],
+    others: NDArray[np.bool_], their_groups: NDArray[np.int64],
+) -> float:  # fmt: skip
+    """Return the one-sided p-value that `mine` is no worse, with groups as the witnesses."""
+    mean, variance, count = _of_groups(mine, my_groups)
+    their_mean, their_variance, their_count = _of_groups(others, their_groups)
+    spread = np.sqrt(variance + their_variance)
+    if min(count, their_count) < 2 or spread == 0:
+        return 1.0  # nothing is known of how groups differ
+    return float(t.cdf((mean - their_mean) / spread, min(count, their_count) - 1))
+
+
+def _of_groups(correct: NDArray[np.bool_], groups: NDArray[np.int64]) -> tuple[float, float, int]:
+    """Return the accuracy, its variance between groups (linearised ratio), and their number."""
+    _, places = np.unique(groups, return_inverse=True)
+    mean, count = correct.mean(), int(places.max()) + 1
+    deviations = np.bincount(places, correct - mean) / len(correct)
+    return float(mean), float((deviations**2).sum() * count / max(1, count - 1)), count
+
+
+def _numbered(groups: Sequence[str]) -> NDArray[np.int64]:
+    """Return a number for each group; photos without one are each a group of their own."""
+    keys = [group or index for index, group in enumerate(groups)]
+    index = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    return np.array([index[key] for key in keys], np.int64)
