@@ -81,11 +81,17 @@ class TestFile:
 
     @pytest.mark.parametrize(
         ("header", "received"),
-        [("path,label", "path,label"), ("", ""), (COLUMNS + ",note", COLUMNS + ",note")],
+        [
+            ("path,label", "path,label"),
+            ("", ""),
+            ("note," + COLUMNS, "note," + COLUMNS),
+            (COLUMNS + ",a,a", COLUMNS + ",a,a"),
+        ],
     )
     def test_other_columns(self, tmp_path, header, received):
         assert self.read(tmp_path, header) == (
-            f"FILE is no manifest: expected the columns {COLUMNS}, received {received}."
+            f"FILE is no manifest: expected the columns {COLUMNS} and others of "
+            f"different names, received {received}."
         )
 
     def test_a_path_twice(self, tmp_path):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import hypergeom, t
+from scipy.special import stdtr
+from scipy.stats import hypergeom
 
 from classeur.evaluation.comparison import SIGNIFICANT, holm
 from classeur.evaluation.metrics import Figure, share_of
@@ -79,16 +80,20 @@ def score_slices(
     Returns:
         In the order of the features and their values.
     """
-    kinds = _numbered(groups or [""] * len(correct))
-    slices = []
-    for feature in features:
-        places = np.asarray(feature.places)
-        for place, value in enumerate(feature.values):
-            inside = places == place
-            if min(inside.sum(), (~inside).sum()) >= FEWEST:
-                slices.append(_slice(feature.name, value, inside, correct, kinds))
-    corrected = holm([found.p_value for found in slices])
-    return [replace(s, corrected_p=p) for s, p in zip(slices, corrected, strict=True)]
+    cut = [
+        (feature.name, value, inside)
+        for feature in features
+        for place, value in enumerate(feature.values)
+        if _is_large(inside := np.asarray(feature.places) == place)
+    ]
+    p_values = slice_p_values([inside for _, _, inside in cut], correct, groups)
+    return [
+        Slice(
+            name, value, int(inside.sum()), share_of(int(correct[inside].sum()), int(inside.sum())),
+            float(correct[~inside].mean()), p, corrected,
+        )
+        for (name, value, inside), p, corrected in zip(cut, p_values, holm(p_values), strict=True)
+    ]  # fmt: skip
 
 
 def worst_slice(slices: Iterable[Slice]) -> Slice | None:
@@ -96,35 +101,42 @@ def worst_slice(slices: Iterable[Slice]) -> Slice | None:
     return min((s for s in slices if s.is_worse), key=lambda s: s.accuracy.value, default=None)
 
 
-def _slice(
-    feature: str, value: str, inside: NDArray[np.bool_], correct: NDArray[np.bool_],
-    groups: NDArray[np.int64],
-) -> Slice:  # fmt: skip
-    mine, others = correct[inside], correct[~inside]
-    p = fisher(mine, others)
-    if groups.max() + 1 < len(groups):
-        p = max(p, _welch(mine, groups[inside], others, groups[~inside]))
-    accuracy = share_of(int(mine.sum()), len(mine))
-    return Slice(feature, value, len(mine), accuracy, float(others.mean()), p, p)
+def slice_p_values(
+    slices: Sequence[NDArray[np.bool_]], correct: NDArray[np.bool_], groups: Sequence[str] = ()
+) -> list[float]:
+    """Return the one-sided p-value of each slice being no worse than the other photos.
+
+    Args:
+        slices: (N,) each, whether a photo is in the slice; none is empty or holds all.
+        correct: (N,) whether each photo was given its label.
+        groups: the group of each photo; empty: none.
+    """
+    if not slices:
+        return []
+    inside = np.stack(slices)
+    mine, wrong = inside.sum(axis=1), (inside & ~correct).sum(axis=1)
+    p_values = hypergeom.sf(wrong - 1, len(correct), int((~correct).sum()), mine)  # Fisher's
+    kinds = _numbered(groups)
+    if groups and kinds.max() + 1 < len(kinds):
+        by_groups = [_welch(one, correct, kinds) for one in slices]
+        p_values = np.maximum(p_values, by_groups)
+    return [float(p) for p in p_values]
 
 
-def fisher(mine: NDArray[np.bool_], others: NDArray[np.bool_]) -> float:
-    """Return the one-sided p-value of Fisher's exact test that `mine` is no worse."""
-    wrong, photos = int((~mine).sum()), len(mine) + len(others)
-    return float(hypergeom.sf(wrong - 1, photos, wrong + int((~others).sum()), len(mine)))
+def _is_large(inside: NDArray[np.bool_]) -> bool:
+    return min(int(inside.sum()), int((~inside).sum())) >= FEWEST
 
 
 def _welch(
-    mine: NDArray[np.bool_], my_groups: NDArray[np.int64],
-    others: NDArray[np.bool_], their_groups: NDArray[np.int64],
-) -> float:  # fmt: skip
-    """Return the one-sided p-value that `mine` is no worse, with groups as the witnesses."""
-    mean, variance, count = _of_groups(mine, my_groups)
-    their_mean, their_variance, their_count = _of_groups(others, their_groups)
+    inside: NDArray[np.bool_], correct: NDArray[np.bool_], groups: NDArray[np.int64]
+) -> float:
+    """Return the one-sided p-value that a slice is no worse, with groups as the witnesses."""
+    mean, variance, count = _of_groups(correct[inside], groups[inside])
+    others, their_variance, their_count = _of_groups(correct[~inside], groups[~inside])
     spread = np.sqrt(variance + their_variance)
     if min(count, their_count) < 2 or spread == 0:
         return 1.0  # nothing is known of how groups differ
-    return float(t.cdf((mean - their_mean) / spread, min(count, their_count) - 1))
+    return float(stdtr(min(count, their_count) - 1, (mean - others) / spread))
 
 
 def _of_groups(correct: NDArray[np.bool_], groups: NDArray[np.int64]) -> tuple[float, float, int]:

@@ -21,6 +21,7 @@ from classeur.report.imbalance import is_imbalanced
 from classeur.report.run_report import RunReport
 from classeur.report.svg import showable
 from classeur.report.units import plain
+from classeur.report.views import last_part
 from classeur.report.words import describe_slices, interval, seen_before
 
 _HUB_LICENCES = frozenset({
@@ -67,6 +68,15 @@ class ModelCard:
             f'for answer in classeur.predict({showable(self.report.name)!r}, ["photo.jpg"]):\n'
             "    print(answer.label, answer.probability)"
         )
+
+    @property
+    def backbone(self) -> list[tuple[str, str]]:
+        """What is known of the pre-trained weights; of a file on this machine, only its name."""
+        return [
+            (name.replace("_", " "), last_part(value) if Path(value).is_absolute() else value)
+            for name, value in self.report.backbone.items()
+            if value
+        ]
 
     @property
     def environment(self) -> list[tuple[str, str]]:

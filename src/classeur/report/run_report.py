@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from classeur.config import RunConfig
 from classeur.data.manifest import read_manifest
 from classeur.data.store import Store
 from classeur.evaluation.evaluate import RunMetrics, read_metrics
+from classeur.evaluation.openings import openings_of
 from classeur.evaluation.predictions import Predictions, read_predictions
 from classeur.evaluation.slices import worst_slice
 from classeur.models.classifier import Classifier
@@ -24,7 +25,7 @@ from classeur.report.words import (
     describe_split,
     describe_tuning,
 )
-from classeur.run_folder import RunFolder, printable, read_json, read_json_lines
+from classeur.run_folder import RunFolder, printable, read_json
 from classeur.training.history import EpochRow, read_history
 from classeur.training.transfer import head_stage
 
@@ -88,7 +89,7 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
         metrics=metrics,
         training=read_json(run.training),
         environment=read_json(run.environment),
-        test_openings=read_json_lines(run.test_openings),
+        test_openings=[asdict(opening) for opening in openings_of(run)],
         sentences=[
             *describe_fit(history, metrics),
             *describe_tuning(read_history(head_stage(run).history), history),
