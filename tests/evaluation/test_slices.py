@@ -7,9 +7,9 @@ import pytest
 from scipy.stats import fisher_exact
 
 from classeur.data.manifest import Manifest, ManifestRow
+from classeur.evaluation.comparison import holm
 from classeur.evaluation.evaluate import evaluate_run, read_metrics
 from classeur.evaluation.photo_features import brightness_of, of_column, photo_features
-from classeur.evaluation.comparison import holm
 from classeur.evaluation.slices import (
     FEWEST,
     Feature,

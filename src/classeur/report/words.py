@@ -131,10 +131,10 @@ def describe_slices(slices: Sequence[Slice]) -> str:
     """Name the slice on which a run is worst, if the photos show that it is worse there."""
     worst = worst_slice(slices)
     if worst is None:
-        return (
-            f"None of the {len(slices)} slices is worse than the other photos, as far as these "
-            "photos tell."
+        which = (
+            "The one slice is not" if len(slices) == 1 else f"None of the {len(slices)} slices is"
         )
+        return f"{which} worse than the other photos, as far as these photos tell."
     return (
         f"It is worst where {worst.feature} is “{worst.value}”: {percent(worst.accuracy.value)} of "
         f"{worst.photos:,} photos are right (95 % interval {interval(worst.accuracy)}), of the "
