@@ -14,8 +14,12 @@ from classeur.report.model_card import build_model_card, hub_metadata
 from classeur.report.render import render_card
 from classeur.report.run_report import RunReport
 
-WEIGHTS = {"name": "mobilenetv2_100", "licence": "Apache-2.0", "source": "/home/maria/w.safetensors",
-           "pretrained_on": "ImageNet-1k"}  # fmt: skip
+WEIGHTS = {
+    "name": "mobilenetv2_100",
+    "licence": "Apache-2.0",
+    "source": "/home/maria/w.safetensors",
+    "pretrained_on": "ImageNet-1k",
+}
 
 
 @pytest.fixture
@@ -36,7 +40,7 @@ def card(run_report: Callable[..., RunReport], tmp_path: Path) -> Callable[..., 
 @pytest.mark.parametrize("folder", ["photos", "chats: «é» # 1", "- [x]", "a\nb", "on"])
 def test_any_folder_makes_a_card_that_the_hub_reads(card: Callable[..., str], folder: str) -> None:
     data = HubCard(card(folder)).data
-    assert data.eval_results[0].dataset_name == folder.replace("\n", "\n")
+    assert data.eval_results[0].dataset_name == folder
     assert data.eval_results[0].dataset_type == "imagefolder"
     assert data.metrics == ["accuracy", "balanced_accuracy", "f1"]
 
@@ -62,7 +66,7 @@ def test_scores_have_their_intervals(card: Callable[..., str]) -> None:
     text = card()
     accuracy = HubCard(text).data.eval_results[0]
     assert accuracy.metric_name.startswith("Accuracy (95 % interval ")
-    assert f"{100 * accuracy.metric_value:.1f} %" in text.split("## Scores")[1]
+    assert f"{100 * accuracy.metric_value:.1f}\u00a0%" in text.split("## Scores")[1]
 
 
 def test_pretrained_weights_their_licence_and_photos_they_may_have_seen(
@@ -86,7 +90,7 @@ def test_no_photo_and_no_path(card: Callable[..., str]) -> None:
 
 
 def test_a_label_that_is_a_script_is_text(card: Callable[..., str], evil: str) -> None:
-    assert evil not in card()
+    assert evil not in card().split("---\n")[2]
 
 
 def test_limits_tell_of_class_sizes_and_openings(card: Callable[..., str]) -> None:

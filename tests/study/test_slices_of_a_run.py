@@ -1,4 +1,4 @@
-"""A fault that lies in some of the photos only is found and named; the card of a run says so too."""
+"""A fault in some of the photos only is found and named; the model card says so too."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COUNTS = {"train": 80, "val": 40, "test": 150}
 
 
 def draw_table(folder: Path) -> Path:
-    """Bars at the left or right; every third photo is dark, and of those in test half mislabelled."""
+    """Bars at the left or right; every third photo is dark, half of those in test mislabelled."""
     random = np.random.default_rng(0)
     rows = []
     for split, count in COUNTS.items():
@@ -59,7 +59,8 @@ def test_dark_photos_that_are_mislabelled_are_named(run: RunFolder) -> None:
     worst = worst_slice(slices)
     assert worst is not None
     assert worst.photos == 50
-    assert worst.accuracy.high < 0.75 < 0.9 < worst.others
+    assert worst.accuracy.high < 0.75
+    assert worst.others > 0.9
     sentence = f"It is worst where {worst.feature} is “{worst.value}”"
     for page in (run.report, run.path / "report.md", run.card):
         assert sentence in page.read_text(encoding="utf-8")
@@ -70,7 +71,8 @@ def test_evaluate_scores_slices_of_other_photos_by_the_columns_of_their_table(
 ) -> None:
     table = run.path.parents[1] / "photos.csv"
     score = evaluate(run.path, table)
-    assert {s.feature for s in score.slices} == {"lamp", "split"} - {"split"}
+    assert {s.feature for s in score.slices} >= {"lamp"}
+    assert "brightness" not in {s.feature for s in score.slices}
     assert not score.changed
     own = evaluate(run.path)
     assert own.slices == read_metrics(run).slices
@@ -95,4 +97,4 @@ def test_the_card_holds_no_path_of_this_machine_and_no_name_of_a_photo(run: RunF
     assert str(run.path.parent) not in text
     assert "/tmp" not in text
     assert ".png" not in text
-    assert "| left | 40 | 20 | 75 | 135 |" in text
+    assert "| left | 40 | 20 | 74 | 134 |" in text
