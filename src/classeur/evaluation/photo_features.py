@@ -15,6 +15,8 @@ from classeur.evaluation.slices import Feature
 _LUMA = np.array([299, 587, 114]) / 1000
 """Red, green and blue in luminance: ITU-R BT.601, as in Pillow's mode L."""
 
+_NONE = "no value"
+
 _UNEVEN = 1.25
 """Long side over short side, from which on a photo is upright or wide."""
 
@@ -80,9 +82,6 @@ def brightness_of(
         channels = np.asarray(photos[rows[start : start + batch_size]]).mean(axis=(1, 2))  # (n, C)
         means += (channels @ _LUMA if channels.shape[1] == 3 else channels[:, 0]).tolist()
     return means
-
-
-_NONE = "no value"
 
 
 def _thirds(

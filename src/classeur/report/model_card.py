@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from classeur.config import RunConfig
 from classeur.data.inspect import findings
@@ -152,7 +153,7 @@ def hub_metadata(name: str, photos: str, metrics: RunMetrics, backbone: dict[str
     return str(data.to_yaml())
 
 
-def _licence(backbone: dict[str, str]) -> dict[str, str]:
+def _licence(backbone: dict[str, str]) -> dict[str, Any]:
     """Return the licence of the weights as the hub names it; nothing if there is none to name."""
     given = backbone.get("licence", "")
     if not given:
