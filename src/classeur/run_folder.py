@@ -87,6 +87,11 @@ class RunFolder:
         return self.path / "report.html"
 
     @property
+    def card(self) -> Path:
+        """The model card, as the Hugging Face hub reads it."""
+        return self.path / "README.md"
+
+    @property
     def is_trained(self) -> bool:
         """Whether training has finished."""
         return self.training.is_file() and self.model.is_file()

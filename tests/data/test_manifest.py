@@ -81,11 +81,17 @@ class TestFile:
 
     @pytest.mark.parametrize(
         ("header", "received"),
-        [("path,label", "path,label"), ("", ""), (COLUMNS + ",note", COLUMNS + ",note")],
+        [
+            ("path,label", "path,label"),
+            ("", ""),
+            ("note," + COLUMNS, "note," + COLUMNS),
+            (COLUMNS + ",a,a", COLUMNS + ",a,a"),
+        ],
     )
     def test_other_columns(self, tmp_path, header, received):
         assert self.read(tmp_path, header) == (
-            f"FILE is no manifest: expected the columns {COLUMNS}, received {received}."
+            f"FILE is no manifest: expected the columns {COLUMNS} and others of "
+            f"different names, received {received}."
         )
 
     def test_a_path_twice(self, tmp_path):
@@ -152,3 +158,24 @@ class TestSelect:
             f"1 of the 2 photos in {listing.root} have changed since: b/1.png. Expected "
             "the very photos that the manifest was made from."
         )
+
+
+class TestAttributes:
+    def test_they_are_columns_after_ours(self, tmp_path):
+        rows = [
+            replace(row("1.jpg"), attributes={"mode": "L", "day": "a, b"}),
+            replace(row("2.jpg"), attributes={"mode": "RGB", "age": "3"}),
+        ]
+        Manifest(rows).write(tmp_path / "m.csv")
+        assert (tmp_path / "m.csv").read_text().startswith(COLUMNS + ",mode,day,age\n")
+        found = read_manifest(tmp_path / "m.csv")
+        assert [r.attributes for r in found.rows] == [
+            {"mode": "L", "day": "a, b", "age": ""},
+            {"mode": "RGB", "day": "", "age": "3"},
+        ]
+        assert found == Manifest([row("1.jpg"), row("2.jpg")]), "the same split without them"
+
+    def test_an_older_manifest_has_none(self, tmp_path):
+        Manifest([row()]).write(tmp_path / "m.csv")
+        assert (tmp_path / "m.csv").read_text().splitlines()[0] == COLUMNS
+        assert read_manifest(tmp_path / "m.csv").rows[0].attributes == {}

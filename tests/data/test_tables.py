@@ -226,3 +226,21 @@ class TestMistakes:
     def test_forced_without_a_table(self, tmp_path):
         with pytest.raises(DataError, match=r"found none\. Give the path of the file itself\."):
             list_photos(tmp_path, "table")
+
+
+class TestFurtherColumns:
+    def test_they_are_kept_by_their_own_names(self, table):
+        listing = list_photos(
+            table("path,label, Camera ,Width,class,,Camera\n1.jpg,cat,A,9,k,x,C\n2.jpg,dog,B\n")
+        )
+        assert listing.columns == {"Camera": {"1.jpg": "A", "2.jpg": "B"}}
+
+    def test_a_photo_whose_rows_differ_has_no_value(self, table):
+        listing = list_photos(
+            table("path,label,x,y\n1.jpg,cat,1,5\n1.jpg,cat,2,5\n1.jpg,cat,1,5\n")
+        )
+        assert listing.columns == {"x": {"1.jpg": ""}, "y": {"1.jpg": "5"}}
+
+    def test_stray_bytes_become_text(self, table):
+        listing = list_photos(table("path,label,place\n1.jpg,cat,Orl\xe9ans\n", encoding="latin-1"))
+        assert listing.columns == {"place": {"1.jpg": "Orl\\xe9ans"}}

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from tests.report.pages import Page, rows
 
 from classeur.evaluation.evaluate import RunMetrics
+from classeur.evaluation.metrics import Figure
 from classeur.evaluation.predictions import Predictions
+from classeur.evaluation.slices import Slice
 from classeur.report.run_report import small_test
 
 
@@ -194,3 +197,24 @@ def test_pre_trained_weights_are_named(run_page: Callable[..., Page]) -> None:
         ["name", "vgg16"], ["licence", "BSD"], ["source", "&lt;b&gt;there&lt;/b&gt;"],
         ["pretrained on", "ImageNet"],
     ]  # fmt: skip
+
+
+def test_slices_are_a_block_and_the_worse_ones_are_marked(
+    run_page: Callable[..., Page],
+    run_metrics: Callable[..., RunMetrics],
+    figure: Callable[..., Figure],
+) -> None:
+    slices = [
+        Slice("brightness", "darkest third", 40, figure(0.5), 0.9, 0.0001, 0.0004),
+        Slice("brightness", "brightest third", 40, figure(0.9), 0.8, 0.9, 1.0),
+        Slice("camera", "<b>", 30, figure(0.85), 0.8, 0.5, 1.0),
+    ]
+    page = run_page(metrics=replace(run_metrics(), slices=slices))
+    found = rows(page, "Accuracy on test photos that have something in common")
+    assert [(row[0], row[1], row[-1]) for row in found] == [
+        ("brightness", "darkest third", "worse"), ("", "brightest third", ""),
+        ("camera", "&lt;b&gt;", ""),
+    ]  # fmt: skip
+    assert "It is worst where brightness is “darkest third”: 50.0" in page.text
+    assert "at least 20 photos" in page.text
+    assert "On which photos it is weak" not in run_page().text

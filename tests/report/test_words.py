@@ -9,9 +9,13 @@ import pytest
 from classeur.evaluation.comparison import Pair
 from classeur.evaluation.evaluate import RunMetrics
 from classeur.evaluation.metrics import Figure, Metrics
+from classeur.evaluation.openings import Opening
+from classeur.evaluation.slices import Slice
 from classeur.report.words import (
     conclude,
     describe_fit,
+    describe_openings,
+    describe_slices,
     describe_split,
     describe_tuning,
     interval,
@@ -20,6 +24,7 @@ from classeur.report.words import (
     percent,
     points,
     signed,
+    warn_of_openings,
 )
 from classeur.training.history import EpochRow
 
@@ -211,3 +216,57 @@ def test_what_fine_tuning_added_is_said():
         "the backbone learning too it is 90.0 %."
     ]
     assert describe_tuning([], tuned) == []
+
+
+def _slice(value: str, accuracy: float, corrected: float) -> Slice:
+    figure = Figure(accuracy, accuracy - 0.05, accuracy + 0.05)
+    return Slice("brightness", value, 1200, figure, 0.9, corrected, corrected)
+
+
+def test_a_slice_is_named_only_if_it_is_significantly_worse() -> None:
+    low, lower = _slice("darkest third", 0.7, 0.01), _slice("middle third", 0.5, 0.06)
+    assert describe_slices([low, lower]) == (
+        "It is worst where brightness is “darkest third”: 70.0 % of 1,200 photos are right (95 % "
+        "interval 65.0–75.0 %), of the others 90.0 %."
+    )
+    assert describe_slices([lower]) == (
+        "The one slice is not worse than the other photos, as far as these photos tell."
+    )
+    assert describe_slices([lower, lower]) == (
+        "None of the 2 slices is worse than the other photos, as far as these photos tell."
+    )
+
+
+def _opened(run: str, *networks: str) -> list[Opening]:
+    return [Opening("2026-11-21", "why", 9, run, network) for network in networks]
+
+
+def test_openings_are_counted_over_the_study() -> None:
+    assert describe_openings([]) == []
+    assert describe_openings(_opened("a", "1")) == [
+        "The test split was opened 1 time, once for 1 run."
+    ]
+    assert describe_openings(_opened("a", "1") + _opened("b", "2")) == [
+        "The test split was opened 2 times, once for each of 2 runs."
+    ]
+
+
+def test_the_same_network_again_does_no_harm_and_another_does() -> None:
+    openings = [
+        *_opened("a", "1", "1"), *_opened("b", "2", "3"), *_opened("c", "", "4"), *_opened("d", "5")
+    ]  # fmt: skip
+    warning = (
+        "The test photos had been opened for b before, with another network: what is chosen after "
+        "a look at them fits them too well, so its score is optimistic."
+    )
+    assert describe_openings(openings) == [
+        "The test split was opened 7 times, more than once for a, b and c.",
+        warning,
+        "Whether the network of c was the same is not on record.",
+        "The network of a was the same each time: that does no harm.",
+    ]
+    assert warn_of_openings(openings) == [warning]
+    assert warn_of_openings(_opened("a", "1", "1")) == []
+    both = _opened("a", "1", "2") + _opened("b", "1", "2")
+    assert "for a and b before" in warn_of_openings(both)[0]
+    assert "their scores are optimistic" in warn_of_openings(both)[0]

@@ -35,7 +35,7 @@ def command(
         raise click.UsageError(f"{named} is for --data; the run knows its own photos.")
     if data is not None and split is not None:
         raise click.UsageError("--split is of the run's own photos; of --data, all are scored.")
-    from classeur.cli.show import show_metrics
+    from classeur.cli.show import show_metrics, show_slices
     from classeur.study.log import show_log
     from classeur.study.score import evaluate
 
@@ -47,10 +47,22 @@ def command(
         click.echo(f"{number:,} of these photos are in the {name} split of the run", err=True)
     if score.openings > 1:
         click.echo(f"the test split of this run has been read {score.openings} times", err=True)
+    if score.changed:
+        click.echo(
+            "the network is another than at an earlier reading: a score of what was chosen after "
+            "one is optimistic",
+            err=True,
+        )
     shown = {
         **score.metrics.to_dict(),
+        "slices": [found.to_dict() for found in score.slices],
         "known": score.known,
         "unreadable": [item.path for item in score.unreadable],
         "openings": score.openings,
+        "changed": score.changed,
     }
-    click.echo(json.dumps(shown, indent=2) if as_json else show_metrics(score.metrics))
+    click.echo(
+        json.dumps(shown, indent=2)
+        if as_json
+        else "\n\n".join(filter(None, [show_metrics(score.metrics), show_slices(score.slices)]))
+    )

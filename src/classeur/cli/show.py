@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 from classeur.cli.tables import table
 from classeur.data.quality import KINDS
-from classeur.report.units import duration, plain, quantity
+from classeur.report.units import duration, p_value, plain, quantity
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from classeur.data.inspect import Inspection, Spread
     from classeur.evaluation.metrics import Figure, Metrics
+    from classeur.evaluation.slices import Slice
     from classeur.report.search_report import SearchReport
     from classeur.report.study_report import RungSheet, StudyReport
 
@@ -38,6 +41,19 @@ def show_metrics(metrics: Metrics) -> str:
     )
     groups = f" in {metrics.groups:,} groups; intervals are over the groups" * bool(metrics.groups)
     return f"{metrics.photos:,} photos{groups}\n\n{figures}\n\n{classes}"
+
+
+def show_slices(slices: Sequence[Slice]) -> str:
+    """Return the accuracy on each slice, and whether one is worse; '' if there are none."""
+    from classeur.report.words import describe_slices
+
+    rows = [
+        (s.feature, s.value, s.photos, *_figure(s.accuracy), f"{s.others:.4f}",
+         p_value(s.corrected_p))
+        for s in slices
+    ]  # fmt: skip
+    header = ("slice", "value", "photos", "accuracy", "95 % interval", "others", "p, corrected")
+    return "\n".join([table(header, rows), "", describe_slices(slices)]) if rows else ""
 
 
 def show_study(report: StudyReport) -> str:

@@ -1,11 +1,15 @@
-"""Which photo is in which split: path, label, split, sha256, width, height, group."""
+"""Which photo is in which split: path, label, split, sha256, width, height, group.
+
+Further columns hold what else is known of each photo: see `attributes`.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections import Counter
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -14,7 +18,7 @@ from numpy.typing import NDArray
 
 from classeur.data.facts import PhotoFacts
 from classeur.data.records import SPLITS, Listing, Record
-from classeur.data.rows import write_rows
+from classeur.data.rows import RowWriter
 from classeur.errors import DataError
 from classeur.run_folder import write_text
 
@@ -31,11 +35,17 @@ class ManifestRow:
     width: int
     height: int
     group: str
+    attributes: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Further columns: what a score may depend on. The same split is the same without them."""
 
     @classmethod
     def of(cls, fact: PhotoFacts, split: str) -> ManifestRow:
         """Join a photo's facts with the split it was given."""
         return cls(fact.path, fact.label, split, fact.sha256, fact.width, fact.height, fact.group)
+
+
+COLUMNS = tuple(field.name for field in fields(ManifestRow) if field.name != "attributes")
+"""The columns that every manifest begins with."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,11 @@ class Manifest:
     def to_csv(self) -> str:
         """Return the manifest as CSV text."""
         text = io.StringIO()
-        write_rows(text, [field.name for field in fields(ManifestRow)], self.rows)
+        more = list(dict.fromkeys(name for row in self.rows for name in row.attributes))
+        writer = RowWriter(text, [*COLUMNS, *more])
+        for row in self.rows:
+            known = (getattr(row, name) for name in COLUMNS)
+            writer.write([*known, *(row.attributes.get(name, "") for name in more)])
         return text.getvalue()
 
     def write(self, path: Path) -> None:
@@ -75,20 +89,21 @@ def read_manifest(path: Path) -> Manifest:
     """Read a manifest.csv.
 
     Raises:
-        DataError: if it is missing, has other columns, a line of another length, an unknown split,
-            a path twice, or a path that leads out of the folder of photos.
+        DataError: if it is missing, begins with other columns, has a column or a path twice, a
+            line of another length, an unknown split, or a path that leads out of the folder of
+            photos.
     """
-    expected = [field.name for field in fields(ManifestRow)]
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             text = file.read()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error
     reader = csv.DictReader(io.StringIO(text, newline=""))
-    if reader.fieldnames is None or list(reader.fieldnames) != expected:
+    names = list(reader.fieldnames or [])
+    if tuple(names[: len(COLUMNS)]) != COLUMNS or len(set(names)) < len(names):
         raise DataError(
-            f"{path} is no manifest: expected the columns {','.join(expected)}, "
-            f"received {','.join(reader.fieldnames or [])}."
+            f"{path} is no manifest: expected the columns {','.join(COLUMNS)} and others of "
+            f"different names, received {','.join(names)}."
         )
     rows: list[ManifestRow] = []
     seen: set[str] = set()
@@ -124,7 +139,8 @@ def select(listing: Listing, manifest: Manifest, source: Path) -> Listing:
     records = [
         Record(row.path, row.label, row.split, row.group, row.sha256) for row in manifest.rows
     ]
-    return Listing(listing.root, listing.layout, records, [], listing.passed_over)
+    columns = listing.columns
+    return Listing(listing.root, listing.layout, records, [], listing.passed_over, columns)
 
 
 def _row(path: Path, line: int, values: dict[Any, Any]) -> ManifestRow:
@@ -145,5 +161,5 @@ def _row(path: Path, line: int, values: dict[Any, Any]) -> ManifestRow:
         )
     return ManifestRow(
         values["path"], values["label"], values["split"], values["sha256"], width, height,
-        values["group"],
+        values["group"], {k: v for k, v in values.items() if k not in COLUMNS},
     )  # fmt: skip

@@ -73,6 +73,8 @@ class Listing:
     """Files that were not taken, counted by reason."""
     review: Review | None = None
     """What a reviewed list changed; None: there was none."""
+    columns: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Further columns of a table: column -> path -> value."""
 
     def labels(self) -> list[str]:
         """Return the labels, sorted by name."""

@@ -1,4 +1,7 @@
-"""Photos listed in a CSV or TSV with the columns path,label[,split,group]."""
+"""Photos listed in a CSV or TSV with the columns path,label[,split,group].
+
+Further columns are kept as they are: scores are looked at by their values.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from classeur.data.attributes import KNOWN
 from classeur.data.decode import SUFFIXES
 from classeur.data.records import Listing, Record, split_of
 from classeur.errors import DataError
@@ -20,6 +24,9 @@ _COLUMNS = {
     "split": ("split", "set", "subset", "fold"),
     "group": ("group", "group_id"),
 }
+
+_TAKEN = {alias for aliases in _COLUMNS.values() for alias in aliases} | KNOWN
+"""Names that no further column may have."""
 
 
 def is_table(path: Path) -> bool:
@@ -52,6 +59,7 @@ def list_table(table: Path) -> Listing:
     for path, row in zip(absolute, rows, strict=True):
         relative = Path(path).relative_to(root).as_posix()
         record = Record(relative, row["label"], row["split"], row["group"])
+        _keep_further(listing, relative, row)
         if relative in seen:
             _check_repeated(table, row["path"], seen[relative], record)
             listing.passed_over["rows that repeat a photo"] += 1
@@ -61,6 +69,14 @@ def list_table(table: Path) -> Listing:
             seen[relative] = record
             listing.records.append(record)
     return listing
+
+
+def _keep_further(listing: Listing, path: str, row: dict[str, str]) -> None:
+    """Keep a photo's values of further columns; where its rows differ, none."""
+    for name in row.keys() - _COLUMNS.keys():
+        values = listing.columns.setdefault(name, {})
+        value = printable(row[name])
+        values[path] = value if values.get(path, value) == value else ""
 
 
 def _check_repeated(table: Path, path: str, first: Record, again: Record) -> None:
@@ -116,7 +132,7 @@ def _opened(table: Path) -> TextIO:
 def _row(table: Path, line: int, columns: dict[str, int], cells: list[str]) -> dict[str, str]:
     row = {
         name: cells[columns[name]].strip() if columns.get(name, len(cells)) < len(cells) else ""
-        for name in _COLUMNS
+        for name in {**_COLUMNS, **columns}
     }
     for name in ("path", "label"):
         if not row[name]:
@@ -141,8 +157,13 @@ def _header(table: Path) -> dict[str, int]:
 
 
 def _columns(header: list[str]) -> dict[str, int]:
+    """Return column -> its place: ours by our names, the others by theirs."""
     names = [name.strip().lower() for name in header]
-    columns: dict[str, int] = {}
+    columns = {
+        printable(header[i].strip()): i
+        for i, name in enumerate(names)
+        if name not in {"", *_TAKEN, *names[:i]}
+    }
     for column, aliases in _COLUMNS.items():
         for alias in aliases:
             if alias in names and column not in columns:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,16 +14,12 @@ from numpy.typing import NDArray
 from classeur.data.manifest import Manifest
 from classeur.errors import RunFolderError
 from classeur.evaluation.metrics import Metrics, measure
+from classeur.evaluation.openings import record_opening
+from classeur.evaluation.photo_features import brightness_of, photo_features
 from classeur.evaluation.predictions import Predictions
+from classeur.evaluation.slices import Slice, score_slices
 from classeur.models.classifier import Classifier, count_parameters, logits_of
-from classeur.run_folder import (
-    RunFolder,
-    append_json_line,
-    now,
-    read_json,
-    read_json_lines,
-    write_json,
-)  # fmt: skip
+from classeur.run_folder import RunFolder, read_json, write_json
 
 METRICS_VERSION = 1
 
@@ -44,11 +40,15 @@ class RunMetrics:
     """Size of the weights."""
     latency_ms: float
     """Time to classify one prepared photo, in milliseconds: the fastest quarter of 40 tries."""
+    slices: list[Slice] = field(default_factory=list)
+    """Accuracy on parts of the test photos. None: too few photos, or an older run."""
 
     def write(self, run: RunFolder) -> None:
         """Write metrics.json."""
         splits = {name: metrics.to_dict() for name, metrics in self.splits.items()}
-        write_json(run.metrics, {"version": METRICS_VERSION, **vars(self), "splits": splits})
+        slices = [found.to_dict() for found in self.slices]
+        about = {**vars(self), "splits": splits, "slices": slices}
+        write_json(run.metrics, {"version": METRICS_VERSION, **about})
 
 
 def read_metrics(run: RunFolder) -> RunMetrics:
@@ -68,7 +68,8 @@ def read_metrics(run: RunFolder) -> RunMetrics:
                 f'classeur train --resume "{run.path}"'
             )
         splits = {name: Metrics.from_dict(split) for name, split in values.pop("splits").items()}
-        return RunMetrics(splits=splits, **values)
+        slices = [Slice.from_dict(found) for found in values.pop("slices", [])]
+        return RunMetrics(splits=splits, slices=slices, **values)
     except (AttributeError, KeyError, TypeError) as error:
         raise RunFolderError(f"{run.metrics} is broken: {error!r}.") from error
 
@@ -110,6 +111,7 @@ def evaluate_run(
         count_parameters(classifier.network),
         run.weights.stat().st_size,
         latency(classifier),
+        slices_of(by_split["test"], photos, manifest, classifier.preprocessing.geometry.size),
     )
     result.write(run)
     return result
@@ -145,10 +147,22 @@ def predict_rows(
     )
 
 
-def record_opening(run: RunFolder, reason: str, photos: int) -> int:
-    """Record that the test split is read now; return how often it has been."""
-    append_json_line(run.test_openings, {"when": now(), "reason": reason, "photos": photos})
-    return len(read_json_lines(run.test_openings))
+def slices_of(
+    predictions: Predictions, photos: NDArray[np.uint8], manifest: Manifest, size: int
+) -> list[Slice]:
+    """Return the accuracy on every slice of predictions for photos of a manifest.
+
+    Args:
+        predictions: of one split.
+        photos: (N, H, W, C) uint8, in the order of the manifest.
+        manifest: with all that is known of the photos.
+        size: side of the square that the network sees, in pixels.
+    """
+    place = {row.path: i for i, row in enumerate(manifest.rows)}
+    indices = np.array([place[path] for path in predictions.paths], np.int64)
+    rows = [manifest.rows[i] for i in indices]
+    features = photo_features(rows, brightness_of(photos, indices), size)
+    return score_slices(features, predictions.correct, [row.group for row in rows])
 
 
 def latency(classifier: Classifier) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +13,7 @@ from classeur.data.inspect import Inspection
 from classeur.data.manifest import Manifest
 from classeur.evaluation.comparison import compare
 from classeur.evaluation.evaluate import read_metrics
+from classeur.evaluation.openings import openings_in, openings_of
 from classeur.evaluation.trivial import TrivialRung
 from classeur.report.folds import (
     conclude_folds,
@@ -24,8 +26,14 @@ from classeur.report.odd import odd_sheet
 from classeur.report.photos import Album, PhotoCard
 from classeur.report.questions import Question, answer_all, written
 from classeur.report.study_report import RungSheet, StudyReport
-from classeur.report.words import conclude, describe_imbalance, overfits, seen_before
-from classeur.run_folder import RunFolder, read_json, read_json_lines, write_json
+from classeur.report.words import (
+    conclude,
+    describe_imbalance,
+    overfits,
+    seen_before,
+    warn_of_openings,
+)
+from classeur.run_folder import RunFolder, read_json, write_json
 from classeur.training.history import read_history
 
 
@@ -73,6 +81,7 @@ def build_study_report(
     chosen = sheets[0]
     sizes = training_sizes(manifest, folds)
     conclusion = conclude(chosen.name, pairs, chosen.metrics.splits["test"], chosen.openings)
+    openings = openings_in(_folder(runs, chosen).path.parent, itertools.chain(*runs.values()))
     return StudyReport(
         title=title,
         photos=str(root),
@@ -93,6 +102,7 @@ def build_study_report(
                 {sheet.name: sheet.pretrained_on for sheet in sheets},
                 [str(root), *(row.path for row in manifest.rows)],
             ),
+            *warn_of_openings(openings),
         ],
         environment=read_json(_folder(runs, chosen).environment),
         answers=answer_all(questions, pairs, asked, missing),
@@ -102,6 +112,7 @@ def build_study_report(
         class_sizes=sizes,
         trivial=trivial,
         odd=odd_sheet(inspection),
+        openings=openings,
     )
 
 
@@ -142,6 +153,7 @@ def comparison(report: StudyReport) -> dict[str, Any]:
         "answers": [written(answer) for answer in report.answers],
         "pairs": [{**asdict(pair), "differs": pair.differs} for pair in report.pairs],
         "trivial": _trivial(report.trivial),
+        "openings": [asdict(opening) for opening in report.openings],
         "failed": report.failed,
         "skipped": report.skipped,
     }
@@ -187,7 +199,7 @@ def _sheet(name: str, seeds: Sequence[RunFolder]) -> RungSheet:
         seconds=training["seconds"],
         peak_memory=training["peak_memory"],
         overfits=overfits(metrics),
-        openings=len(read_json_lines(run.test_openings)),
+        openings=len(openings_of(run)),
         pretrained_on=read_json(run.model).get("backbone", {}).get("pretrained_on", ""),
         seed_scores=scores if len(scores) > 1 else {},
     )

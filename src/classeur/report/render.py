@@ -14,12 +14,14 @@ from markupsafe import Markup
 
 from classeur.data.inspect import Inspection
 from classeur.data.quality import KINDS
+from classeur.evaluation.slices import FEWEST
 from classeur.report import units, views
 from classeur.report.certainty import describe_test, interval_basis, missing_photos
 from classeur.report.curves import learning_curves, small_multiples
 from classeur.report.figures import accuracy_against_time, confusion_map, test_scores
 from classeur.report.filters import FilterPage
 from classeur.report.imbalance import recall_against_size
+from classeur.report.model_card import ModelCard
 from classeur.report.photos import PhotoCard
 from classeur.report.run_report import RunReport
 from classeur.report.search_figures import accuracy_over_trials, importances, option_scatters
@@ -27,7 +29,16 @@ from classeur.report.search_report import SearchReport
 from classeur.report.study_report import StudyReport
 from classeur.report.suspicious import SuspiciousPage
 from classeur.report.svg import Drawing, showable
-from classeur.report.words import GAP, interval, most_confused, percent, signed
+from classeur.report.words import (
+    GAP,
+    describe_openings,
+    describe_slices,
+    interval,
+    most_confused,
+    opened_again,
+    percent,
+    signed,
+)
 from classeur.run_folder import write_text
 from classeur.training.find_lr import RangeTest
 
@@ -42,6 +53,7 @@ _LIMITS = {
     "shown_items": 10,  # of a long list
     "most_items": 1000,  # of a long list, when it is opened
     "shown_copies": 6,  # of one picture
+    "fewest_in_slice": FEWEST,
 }
 
 _FILTERS = {
@@ -58,15 +70,30 @@ _FILTERS = {
     "describe_test": describe_test,
     "missing_photos": missing_photos,
     "plain": units.plain,
+    "describe_slices": describe_slices,
+    "describe_openings": describe_openings,
+    "opened_again": opened_again,
     **{
         view.__name__: view
-        for view in ( views.mean_and_deviation, views.seed_range, views.lowest_and_highest,
-            views.splits_of, views.totals_of, views.split_name, views.storage_rows, views.cost_rows, views.flat,
-            views.version, views.moment, views.address, views.last_part, views.prose,
+        for view in (
+            views.mean_and_deviation,
+            views.seed_range,
+            views.lowest_and_highest,
+            views.splits_of,
+            views.totals_of,
+            views.split_name,
+            views.storage_rows,
+            views.cost_rows,
+            views.flat,
+            views.version,
+            views.moment,
+            views.address,
+            views.last_part,
+            views.prose,
             views.seen_photo,
         )
     },
-}  # fmt: skip
+}
 
 
 def render_run(report: RunReport, folder: Path) -> None:
@@ -92,6 +119,12 @@ def render_run(report: RunReport, folder: Path) -> None:
     _write_figures(folder, filter(None, [*curves, matrix, recall]))
     write_text(folder / "report.md", _markdown("run.md.j2", values))
     write_text(folder / "report.html", _page("run.html.j2", values))
+
+
+def render_card(card: ModelCard, path: Path) -> None:
+    """Write the model card of a run: YAML for the hub, then Markdown for people."""
+    body = _markdown("card.md.j2", {"card": card})
+    write_text(path, f"---\n{card.head.strip()}\n---\n\n{body}")
 
 
 def render_study(report: StudyReport, folder: Path) -> None:

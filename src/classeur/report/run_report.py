@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ from classeur.config import RunConfig
 from classeur.data.manifest import read_manifest
 from classeur.data.store import Store
 from classeur.evaluation.evaluate import RunMetrics, read_metrics
+from classeur.evaluation.openings import openings_of
 from classeur.evaluation.predictions import Predictions, read_predictions
+from classeur.evaluation.slices import worst_slice
 from classeur.models.classifier import Classifier
 from classeur.models.summary import Layer, summarize
 from classeur.report.folds import describe_fold
@@ -20,10 +22,11 @@ from classeur.report.photos import Album, PhotoCard
 from classeur.report.words import (
     describe_fit,
     describe_imbalance,
+    describe_slices,
     describe_split,
     describe_tuning,
 )
-from classeur.run_folder import RunFolder, printable, read_json, read_json_lines
+from classeur.run_folder import RunFolder, printable, read_json
 from classeur.training.history import EpochRow, read_history
 from classeur.training.transfer import head_stage
 
@@ -93,13 +96,14 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
         metrics=metrics,
         training=read_json(run.training),
         environment=read_json(run.environment),
-        test_openings=read_json_lines(run.test_openings),
+        test_openings=[asdict(opening) for opening in openings_of(run)],
         sentences=[
             *describe_fold(config.data),
             *describe_fit(history, metrics),
             *describe_tuning(read_history(head_stage(run).history), history),
             *describe_split(metrics.splits["test"], metrics.class_names),
             *describe_imbalance(metrics.splits["test"], class_sizes),
+            *([describe_slices(metrics.slices)] if worst_slice(metrics.slices) else []),
         ],
         examples=[album.card(test, row) for row in _spread(test, EXAMPLES)],
         mistakes=[album.card(test, row) for row in _worst(test, MISTAKES)],
@@ -111,10 +115,13 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
 
 
 def write_run_report(run: RunFolder, root: Path, store: Store | None = None) -> RunReport:
-    """Build the sheet of a run and write report.md and report.html."""
-    from classeur.report.render import render_run
+    """Build the sheet of a run and write README.md, report.md and report.html."""
+    from classeur.report.model_card import build_model_card
+    from classeur.report.render import render_card, render_run
 
     report = build_run_report(run, root, store)
+    card = build_model_card(report, read_manifest(run.manifest), root, store)
+    render_card(card, run.card)
     render_run(report, run.path)
     return report
 

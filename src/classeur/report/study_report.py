@@ -9,6 +9,7 @@ from classeur.data.inspect import Inspection
 from classeur.evaluation.comparison import Pair
 from classeur.evaluation.evaluate import RunMetrics
 from classeur.evaluation.metrics import Figure
+from classeur.evaluation.openings import Opening
 from classeur.evaluation.trivial import TrivialRung
 from classeur.report.certainty import SeedSpread
 from classeur.report.photos import PhotoCard
@@ -98,3 +99,5 @@ class StudyReport:
     """Of the cross-validation; 0: one split."""
     class_sizes: dict[str, int] = field(default_factory=dict)
     """label -> training photos; of folds, the mean over them."""
+    openings: list[Opening] = field(default_factory=list)
+    """Every reading of the test split, for runs that are there no more too."""

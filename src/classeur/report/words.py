@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from classeur.evaluation.comparison import Pair
 from classeur.evaluation.evaluate import RunMetrics
 from classeur.evaluation.metrics import Figure, Metrics, share_of
+from classeur.evaluation.openings import Opening, is_changed
+from classeur.evaluation.slices import Slice, worst_slice
 from classeur.report.certainty import describe_missing
 from classeur.training.history import EpochRow, best_row
 
@@ -127,6 +129,61 @@ def describe_imbalance(metrics: Metrics, sizes: Mapping[str, int]) -> list[str]:
     ]
 
 
+def describe_slices(slices: Sequence[Slice]) -> str:
+    """Name the slice on which a run is worst, if the photos show that it is worse there."""
+    worst = worst_slice(slices)
+    if worst is None:
+        which = (
+            "The one slice is not" if len(slices) == 1 else f"None of the {len(slices)} slices is"
+        )
+        return f"{which} worse than the other photos, as far as these photos tell."
+    return (
+        f"It is worst where {worst.feature} is “{worst.value}”: {percent(worst.accuracy.value)} of "
+        f"{worst.photos:,} photos are right (95 % interval {interval(worst.accuracy)}), of the "
+        f"others {percent(worst.others)}."
+    )
+
+
+def describe_openings(openings: Sequence[Opening]) -> list[str]:
+    """Say how often the test split was opened in a study, and whether that did harm."""
+    runs, again = len({opening.run for opening in openings}), opened_again(openings)
+    times = f"{len(openings)} time{'s' if len(openings) > 1 else ''}"
+    each = f"once for {'each of ' if runs > 1 else ''}{runs} run{'s' if runs > 1 else ''}"
+    if not again:
+        return [f"The test split was opened {times}, {each}."] if openings else []
+    said = [f"The test split was opened {times}, more than once for {_join(again)}."]
+    changed = [run for run, some in again.items() if is_changed(some)]
+    unknown = [r for r in again if r not in changed and any(not o.network for o in again[r])]
+    same = [run for run in again if run not in (*changed, *unknown)]
+    said += warn_of_openings(openings)
+    if unknown:
+        said.append(f"Whether the network of {_join(unknown)} was the same is not on record.")
+    if same:
+        said.append(f"The network of {_join(same)} was the same each time: that does no harm.")
+    return said
+
+
+def warn_of_openings(openings: Sequence[Opening]) -> list[str]:
+    """Return a warning where a network was changed after its test score had been seen."""
+    again = opened_again(openings)
+    changed = [run for run, some in again.items() if is_changed(some)]
+    if not changed:
+        return []
+    its = "its score is" if len(changed) == 1 else "their scores are"
+    return [
+        f"The test photos had been opened for {_join(changed)} before, with another network: what "
+        f"is chosen after a look at them fits them too well, so {its} optimistic."
+    ]
+
+
+def opened_again(openings: Iterable[Opening]) -> dict[str, list[Opening]]:
+    """Return run -> its openings, for the runs that have several."""
+    by_run: dict[str, list[Opening]] = {}
+    for opening in openings:
+        by_run.setdefault(opening.run, []).append(opening)
+    return {run: some for run, some in by_run.items() if len(some) > 1}
+
+
 def most_confused(
     metrics: Metrics, class_names: Sequence[str], at_most: int = 5
 ) -> list[tuple[str, str, int]]:
@@ -228,7 +285,8 @@ def _briefly(figure: Figure, *, units: bool) -> str:
     )
 
 
-def _join(words: Sequence[str], last: str) -> str:
+def _join(named: Iterable[str], last: str = "and") -> str:
+    words = list(named)
     return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else words[0]
 
 

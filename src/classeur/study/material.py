@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from classeur.config import DataConfig, PreprocessingConfig
+from classeur.data.attributes import with_attributes
 from classeur.data.filters import parse_filters
 from classeur.data.geometry import Geometry, suggest_geometry
 from classeur.data.inspect import Inspection, findings
@@ -64,7 +65,9 @@ class Material:
         """Return the same photos and pixels with the split of the fold that a config names."""
         if not data.folds:
             return self
-        return replace(self, manifest=split_as(data, self.store.facts(self.listing)))
+        facts = self.store.facts(self.listing)
+        manifest = with_attributes(split_as(data, facts), facts, self.listing.columns)
+        return replace(self, manifest=manifest)
 
 
 def gather(data: DataConfig, preprocessing: PreprocessingConfig) -> Material:
@@ -78,7 +81,7 @@ def gather(data: DataConfig, preprocessing: PreprocessingConfig) -> Material:
     listing = scan_as(data)
     store = cached_store(listing, geometry_of(listing, preprocessing))
     facts = store.facts(listing)
-    manifest = split_as(data, facts)
+    manifest = with_attributes(split_as(data, facts), facts, listing.columns)
     unreadable = [*listing.unreadable, *store.unreadable]
     inspection = findings(listing, facts, unreadable)
     readable = replace(listing, records=[fact.record for fact in facts], unreadable=[])

@@ -16,9 +16,12 @@ from classeur.data.reader import PhotoReader
 from classeur.data.records import SPLITS, Listing, Unreadable
 from classeur.data.scan import scan
 from classeur.errors import EvaluationError, did_you_mean, unknown
-from classeur.evaluation.evaluate import measure_predictions, predict_rows, record_opening
+from classeur.evaluation.evaluate import measure_predictions, predict_rows, slices_of
 from classeur.evaluation.metrics import Metrics
+from classeur.evaluation.openings import is_changed, openings_of, record_opening
+from classeur.evaluation.photo_features import of_column
 from classeur.evaluation.predictions import Predictions
+from classeur.evaluation.slices import Slice, score_slices
 from classeur.inference.predictor import Predictor
 from classeur.models.classifier import Classifier
 from classeur.models.device import choose_device
@@ -38,6 +41,10 @@ class Score:
     """How often the run's test split has been read, this time included; 0 if it was not."""
     known: dict[str, int] = field(default_factory=dict)
     """Of other photos: how many are the run's own, by the split they are in there."""
+    changed: bool = False
+    """Whether the network is another than at an earlier reading of the test split."""
+    slices: list[Slice] = field(default_factory=list)
+    """Accuracy on parts of the photos; of other photos, by the columns of their table."""
 
 
 def evaluate(
@@ -74,7 +81,14 @@ def evaluate(
     rows = manifest.indices(split)
     openings = record_opening(folder, "evaluate", len(rows)) if split == "test" else 0
     predictions = predict_rows(classifier, store.photos, manifest, rows)
-    return Score(measure_predictions(predictions), predictions, [], openings)
+    return Score(
+        measure_predictions(predictions),
+        predictions,
+        [],
+        openings,
+        changed=openings > 0 and is_changed(openings_of(folder)),
+        slices=slices_of(predictions, store.photos, manifest, store.geometry.size),
+    )
 
 
 def _evaluate_on(run: RunFolder, listing: Listing, device: str) -> Score:
@@ -104,7 +118,20 @@ def _evaluate_on(run: RunFolder, listing: Listing, device: str) -> Score:
         predictor.class_names,
         [record.group for record in records],
     )
-    return Score(measure_predictions(predictions), predictions, unreadable, openings, known)
+    features = [
+        feature
+        for name, values in listing.columns.items()
+        for feature in of_column(name, [values.get(record.path, "") for record in records])
+    ]
+    return Score(
+        measure_predictions(predictions),
+        predictions,
+        unreadable,
+        openings,
+        known,
+        openings > 0 and is_changed(openings_of(run)),
+        score_slices(features, predictions.correct, [record.group for record in records]),
+    )
 
 
 def _known(run: RunFolder, listing: Listing) -> dict[str, int]:
