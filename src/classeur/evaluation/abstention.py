@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
+from scipy.special import bdtr
 
 from classeur.evaluation.metrics import Figure, share_of
 from classeur.evaluation.predictions import Predictions
@@ -84,7 +84,9 @@ class RiskCurve:
         return float(self.risk.mean())
 
 
-def find_thresholds(probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64]) -> Abstention:
+def find_thresholds(
+    probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64]
+) -> Abstention:
     """Return what validation photos allow to promise at each of LEVELS.
 
     Args:
@@ -112,7 +114,7 @@ def _level(
     for below in _ladder(confidence, max_error):
         answered = confidence >= below
         count, mistakes = int(answered.sum()), int(wrong[answered].sum())
-        if binom.cdf(mistakes, count, max_error) > DELTA:
+        if bdtr(mistakes, count, max_error) > DELTA:
             tried = (count, mistakes)
             break
         possible = _possible_from(probabilities[~answered], labels[~answered], max_error)
@@ -158,9 +160,11 @@ def _needed(max_error: float, tried: int, mistakes: int, photos: int) -> int:
     if not tried:
         return least_photos(max_error)
     rate = mistakes / tried
+    if rate >= max_error:
+        return 0
     for some in range(1, _MOST_MISTAKES):
-        answers = some / rate
-        if rate < max_error and binom.cdf(some, answers, max_error) <= DELTA:
+        answers = math.ceil(some / rate)
+        if bdtr(some, answers, max_error) <= DELTA:
             return math.ceil(answers * photos / tried)
     return 0
 

@@ -94,19 +94,32 @@ def calibrate(classifier: Classifier, logits: torch.Tensor, unscaled: Prediction
 
 
 def describe_calibration(
-    temperature: float, unscaled: Predictions, scaled: Predictions
+    temperature: float, unscaled: Predictions, scaled: Predictions, log_loss: Figure
 ) -> Calibration:
-    """Return what the temperature did for the test photos among the predictions."""
-    val = scaled.of_split("val")
-    before, after = (_reliability(some.of_split("test")) for some in (unscaled, scaled))
-    return Calibration(temperature, len(val.labels), int((~val.correct).sum()), before, after)
+    """Return what the temperature did for the test photos among the predictions.
+
+    Args:
+        temperature: that was fitted.
+        unscaled: with temperature 1.
+        scaled: the same photos with that temperature.
+        log_loss: of the latter on the test photos.
+    """
+    val, test = scaled.of_split("val"), scaled.of_split("test")
+    raw = unscaled.of_split("test")
+    raw_loss = measure(raw.labels, raw.probabilities, raw.class_names).log_loss
+    return Calibration(
+        temperature,
+        len(val.labels),
+        int((~val.correct).sum()),
+        _reliability(raw, raw_loss),
+        _reliability(test, log_loss),
+    )
 
 
-def _reliability(predictions: Predictions) -> Reliability:
+def _reliability(predictions: Predictions, log_loss: Figure) -> Reliability:
     confidence, correct = predictions.confidence, predictions.correct
-    figures = measure(predictions.labels, predictions.probabilities, predictions.class_names)
     return Reliability(
-        figures.log_loss,
+        log_loss,
         calibration_error(confidence, correct),
         reliability_bins(confidence, correct),
     )
@@ -194,7 +207,11 @@ def calibration_error(
     random = np.random.default_rng(seed)
     draws = [error(random.integers(0, len(gaps), len(gaps))) for _ in range(resamples)]
     low, high = np.percentile(draws, [2.5, 97.5])
-    return Figure(value, max(0.0, min(value, 2 * value - high)), max(value, 2 * value - low))
+    return Figure(
+        value,
+        float(max(0.0, min(value, 2 * value - high))),
+        float(min(1.0, max(value, 2 * value - low))),
+    )
 
 
 def _equal_parts(confidence: NDArray[Any]) -> list[NDArray[np.int64]]:

@@ -123,13 +123,14 @@ def evaluate_run(
     step = math.ceil(len(train) / max(1, len(manifest.indices("val"))))
     seen = predict_rows(classifier, photos, manifest, train[::step], batch_size)
     by_split = {"train": seen, "val": scored.of_split("val"), "test": scored.of_split("test")}
+    splits = {name: measure_predictions(some) for name, some in by_split.items()}
     result = RunMetrics(
         classifier.class_names,
-        {name: measure_predictions(some) for name, some in by_split.items()},
+        splits,
         count_parameters(classifier.network),
         run.weights.stat().st_size,
         latency(classifier),
-        describe_calibration(classifier.temperature, unscaled, scored),
+        describe_calibration(classifier.temperature, unscaled, scored, splits["test"].log_loss),
         reached_levels(by_split["test"], classifier.abstention),
     )
     result.write(run)

@@ -11,6 +11,7 @@ import numpy as np
 from classeur.config import RunConfig
 from classeur.data.manifest import read_manifest
 from classeur.data.store import Store
+from classeur.evaluation.abstention import RiskCurve, risk_curve
 from classeur.evaluation.evaluate import RunMetrics, read_metrics
 from classeur.evaluation.predictions import Predictions, read_predictions
 from classeur.models.classifier import Classifier
@@ -56,6 +57,8 @@ class RunReport:
     """Name, source, licence and photos of the pre-trained weights it began with; empty: none."""
     class_sizes: dict[str, int] = field(default_factory=dict)
     """Class -> its training photos."""
+    curve: RiskCurve | None = None
+    """Risk against coverage on the test photos."""
     binder: str = ""
     """Address of the binder it belongs to, relative to the run folder. Empty: none."""
 
@@ -97,6 +100,7 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
         mistakes=[album.card(test, row) for row in _worst(test, MISTAKES)],
         backbone=classifier.backbone,
         class_sizes=class_sizes,
+        curve=risk_curve(test.confidence, test.correct),
         binder="../index.html" if (run.path.parent / "study.toml").is_file() else "",
     )
 
