@@ -197,7 +197,7 @@ def calibration_error(
     parts = _equal_parts(confidence)
     for number, rows in enumerate(parts):
         place[rows] = number
-    gaps = correct - confidence.astype(np.float64)
+    gaps: NDArray[np.float64] = correct - confidence.astype(np.float64)
 
     def error(rows: NDArray[np.int64]) -> float:
         sums = np.bincount(place[rows], gaps[rows], len(parts))
