@@ -63,8 +63,9 @@ def prepare(photos: Path | str, *, to: Path | str, **options: Any) -> Store:
 
 
 def predict(
-    run: Path | str, photos: Iterable[Photo], *, top_k: int = 3, device: str = "cpu"
-) -> Iterator[Prediction]:
+    run: Path | str, photos: Iterable[Photo], *, top_k: int = 3, device: str = "cpu",
+    abstain_below: float | None = None, max_error: float | None = None,
+) -> Iterator[Prediction]:  # fmt: skip
     """Yield a prediction for each photo, in order; an unreadable one has its `error` set.
 
     Args:
@@ -72,12 +73,19 @@ def predict(
         photos: paths, bytes of files, arrays (H, W[, C]) or Pillow images.
         top_k: classes to name in `top`.
         device: `cpu`, `cuda`, `mps` or `auto`.
+        abstain_below: probability below which a photo is unsure. None: see `max_error`.
+        max_error: share of wrong answers, 0.01 for 1 %; `Predictor.predict` says what it promises.
+            None: every photo is answered.
 
     Raises:
-        ConfigError: if the device is not there.
-        RunFolderError: if it is no run, has no weights yet, or they cannot be trusted.
-        InferenceError: if `photos` is one photo and not several.
+        ConfigError: if the device is not there, or a share is not above 0 and below 1.
+        RunFolderError: if it is no run, has no weights or thresholds yet, or they cannot be
+            trusted.
+        InferenceError: if `photos` is one photo and not several, or the run cannot promise
+            `max_error`.
     """
     from classeur.inference.predictor import Predictor
 
-    return Predictor.load(run, device).predict(photos, top_k=top_k)
+    return Predictor.load(run, device).predict(
+        photos, top_k=top_k, abstain_below=abstain_below, max_error=max_error
+    )

@@ -162,3 +162,42 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         list(write_predictions(ALL, tmp_path / "p.csv", 2))
     assert str(raised.value) == f"cannot write {tmp_path / 'p.csv'}: No space left on device."
     assert list(tmp_path.iterdir()) == []
+
+
+UNSURE = Prediction("u.png", "cat", 0.6, (("cat", 0.6),), unsure=True, possible=("cat", "dog"))
+EXTRA = ("unsure", "possible")
+
+
+def with_doubt(path: Path) -> Path:
+    list(write_predictions([BROKEN, BYTES, UNSURE], path, 1, EXTRA))
+    return path
+
+
+def test_csv_with_unsure_photos(tmp_path: Path) -> None:
+    assert with_doubt(tmp_path / "p.csv").read_text(encoding="utf-8") == (
+        "path,label,probability,unsure,possible,error\n"
+        'page.jpg,,,,,"is an HTML page, not a photo"\n'
+        "\\xff.jpg,dog,1.0,no,,\n"
+        "u.png,cat,0.6,yes,cat|dog,\n"
+    )
+
+
+def test_json_lines_with_unsure_photos(tmp_path: Path) -> None:
+    lines = with_doubt(tmp_path / "p.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [[json.loads(line)[name] for name in EXTRA] for line in lines] == [
+        [None, None], [False, []], [True, ["cat", "dog"]],
+    ]  # fmt: skip
+
+
+def test_parquet_with_unsure_photos(tmp_path: Path) -> None:
+    rows = pq.read_table(with_doubt(tmp_path / "p.parquet")).to_pylist()
+    assert list(rows[0]) == ["path", "label", "probability", "unsure", "possible", "error"]
+    assert [[row[name] for name in EXTRA] for row in rows] == [
+        [None, None], [False, []], [True, ["cat", "dog"]],
+    ]  # fmt: skip
+
+
+def test_only_the_columns_that_were_asked_for(tmp_path: Path) -> None:
+    list(write_predictions([UNSURE], tmp_path / "p.csv", 1, ("unsure",)))
+    header, row = (tmp_path / "p.csv").read_text(encoding="utf-8").splitlines()
+    assert (header, row) == ("path,label,probability,unsure,error", "u.png,cat,0.6,yes,")

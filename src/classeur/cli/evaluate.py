@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from classeur.cli.options import comma_list
+from classeur.cli.options import Share, comma_list
 from classeur.config import LAYOUTS
 
 
@@ -23,11 +23,18 @@ from classeur.config import LAYOUTS
     type=click.Choice(["train", "val", "test"]),
     help="Of the run's own photos. Reading the test split is recorded. [default: test]",
 )
+@click.option(
+    "--max-error",
+    type=Share(),
+    metavar="SHARE",
+    help="Say also what abstaining at that share of wrong answers brings, as in: classeur predict.",
+)
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, mps or auto.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def command(
-    run: Path, data: Path | None, split: str | None, device: str, as_json: bool, **options: Any
-) -> None:
+    run: Path, data: Path | None, split: str | None, device: str, as_json: bool,
+    max_error: float | None, **options: Any,
+) -> None:  # fmt: skip
     """Score a run again, on its own photos or on others."""
     given = {name: value for name, value in options.items() if value}
     if data is None and given:
@@ -36,11 +43,12 @@ def command(
     if data is not None and split is not None:
         raise click.UsageError("--split is of the run's own photos; of --data, all are scored.")
     from classeur.cli.show import show_metrics, show_slices
+    from classeur.report.trust import describe_reached
     from classeur.study.log import show_log
     from classeur.study.score import evaluate
 
     show_log()
-    score = evaluate(run, data, split=split or "test", device=device, **given)
+    score = evaluate(run, data, split=split or "test", device=device, max_error=max_error, **given)
     for item in score.unreadable:
         click.echo(f"left out: {item.path} {item.reason}", err=True)
     for name, number in score.known.items():
@@ -60,9 +68,11 @@ def command(
         "unreadable": [item.path for item in score.unreadable],
         "openings": score.openings,
         "changed": score.changed,
+        **({"reached": score.reached.to_dict()} if score.reached else {}),
     }
-    click.echo(
-        json.dumps(shown, indent=2)
-        if as_json
-        else "\n\n".join(filter(None, [show_metrics(score.metrics), show_slices(score.slices)]))
-    )
+    if as_json:
+        click.echo(json.dumps(shown, indent=2))
+        return
+    said = [show_metrics(score.metrics), show_slices(score.slices)]
+    said += [describe_reached(score.reached)] if score.reached else []
+    click.echo("\n\n".join(filter(None, said)))

@@ -51,6 +51,25 @@ def comma_list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+class Share(click.ParamType[float]):
+    """A share above 0 and below 1, as `0.01` or as `1%`."""
+
+    name = "share"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the share. Fails with a usage error if it is none."""
+        text = str(value).strip()
+        try:
+            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            share = 0.0
+        if not 0 < share < 1:
+            self.fail(f"expected a share such as 1% or 0.01, received {value}.", param, ctx)
+        return share
+
+
 def config_options(
     sections: tuple[type[Section], ...], without: Collection[str] = ()
 ) -> Callable[[Command], Command]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from classeur.data.manifest import Manifest
 from classeur.errors import RunFolderError
+from classeur.evaluation.abstention import Reached, reached_levels
+from classeur.evaluation.calibration import Calibration, calibrate, describe_calibration
 from classeur.evaluation.metrics import Metrics, measure
 from classeur.evaluation.openings import record_opening
 from classeur.evaluation.photo_features import brightness_of, photo_features
@@ -42,13 +44,22 @@ class RunMetrics:
     """Time to classify one prepared photo, in milliseconds: the fastest quarter of 40 tries."""
     slices: list[Slice] = field(default_factory=list)
     """Accuracy on parts of the test photos. None: too few photos, or an older run."""
+    calibration: Calibration | None = None
+    """Of the test photos; None for a run that was scored before there was such a thing."""
+    abstention: list[Reached] = field(default_factory=list)
+    """What each level that validation can promise brings on the test photos."""
 
     def write(self, run: RunFolder) -> None:
         """Write metrics.json."""
         splits = {name: metrics.to_dict() for name, metrics in self.splits.items()}
+        calibration = asdict(self.calibration) if self.calibration else None
+        abstention = [some.to_dict() for some in self.abstention]
         slices = [found.to_dict() for found in self.slices]
-        about = {**vars(self), "splits": splits, "slices": slices}
-        write_json(run.metrics, {"version": METRICS_VERSION, **about})
+        own = {
+            "splits": splits, "slices": slices,
+            "calibration": calibration, "abstention": abstention,
+        }  # fmt: skip
+        write_json(run.metrics, {"version": METRICS_VERSION, **vars(self), **own})
 
 
 def read_metrics(run: RunFolder) -> RunMetrics:
@@ -68,8 +79,11 @@ def read_metrics(run: RunFolder) -> RunMetrics:
                 f'classeur train --resume "{run.path}"'
             )
         splits = {name: Metrics.from_dict(split) for name, split in values.pop("splits").items()}
-        slices = [Slice.from_dict(found) for found in values.pop("slices", [])]
-        return RunMetrics(splits=splits, slices=slices, **values)
+        if (calibration := values.pop("calibration", None)) is not None:
+            values["calibration"] = Calibration.from_dict(calibration)
+        values["abstention"] = [Reached.from_dict(some) for some in values.pop("abstention", [])]
+        values["slices"] = [Slice.from_dict(found) for found in values.pop("slices", [])]
+        return RunMetrics(splits=splits, **values)
     except (AttributeError, KeyError, TypeError) as error:
         raise RunFolderError(f"{run.metrics} is broken: {error!r}.") from error
 
@@ -85,6 +99,9 @@ def evaluate_run(
 ) -> RunMetrics:
     """Score a run on its own splits; write predictions.parquet and metrics.json.
 
+    The temperature and the thresholds for abstaining are found on the validation photos, from
+    logits that nothing has scaled, and saved in model.json; scoring a run again finds the same.
+
     The opening of the test split is recorded before a photo of it is read.
 
     Args:
@@ -97,21 +114,28 @@ def evaluate_run(
     """
     classifier = Classifier.load(run, device)
     record_opening(run, reason, len(manifest.indices("test")))
-    scored = predict_rows(
-        classifier, photos, manifest, _rows(manifest, ("val", "test")), batch_size
-    )
+    rows = _rows(manifest, ("val", "test"))
+    logits = _logits(classifier, photos, rows, batch_size)
+    classifier.temperature = 1.0  # whatever an earlier scoring found
+    unscaled = _predictions(classifier, logits, manifest, rows)
+    calibrate(classifier, logits, unscaled)
+    classifier.save_facts(run)
+    scored = _predictions(classifier, logits, manifest, rows)
     scored.write(run.predictions)
     train = manifest.indices("train")
     step = math.ceil(len(train) / max(1, len(manifest.indices("val"))))
     seen = predict_rows(classifier, photos, manifest, train[::step], batch_size)
     by_split = {"train": seen, "val": scored.of_split("val"), "test": scored.of_split("test")}
+    splits = {name: measure_predictions(some) for name, some in by_split.items()}
     result = RunMetrics(
         classifier.class_names,
-        {name: measure_predictions(some) for name, some in by_split.items()},
+        splits,
         count_parameters(classifier.network),
         run.weights.stat().st_size,
         latency(classifier),
         slices_of(by_split["test"], photos, manifest, classifier.preprocessing.geometry.size),
+        describe_calibration(classifier.temperature, unscaled, scored, splits["test"].log_loss),
+        reached_levels(by_split["test"], classifier.abstention),
     )
     result.write(run)
     return result
@@ -135,8 +159,20 @@ def predict_rows(
     batch_size: int = BATCH_SIZE,
 ) -> Predictions:
     """Return the predictions for rows of a manifest."""
+    logits = _logits(classifier, photos, rows, batch_size)
+    return _predictions(classifier, logits, manifest, rows)
+
+
+def _logits(
+    classifier: Classifier, photos: NDArray[np.uint8], rows: NDArray[np.int64], batch_size: int
+) -> torch.Tensor:
+    return torch.cat(list(logits_of(classifier, photos, rows, batch_size)))
+
+
+def _predictions(
+    classifier: Classifier, logits: torch.Tensor, manifest: Manifest, rows: NDArray[np.int64]
+) -> Predictions:
     index = {name: i for i, name in enumerate(classifier.class_names)}
-    logits = torch.cat(list(logits_of(classifier, photos, rows, batch_size)))
     return Predictions(
         [manifest.rows[i].path for i in rows],
         [manifest.rows[i].split for i in rows],

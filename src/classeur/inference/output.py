@@ -16,6 +16,9 @@ from classeur.run_folder import printable, replacing
 FORMATS = (".csv", ".jsonl", ".parquet")
 _CHUNK = 10_000
 
+Extra = Sequence[str]
+"""Attributes of a prediction that get a column of their own: `unsure`, `possible`."""
+
 
 def check_output(path: Path, formats: Sequence[str] = FORMATS, photos: Iterable[Path] = ()) -> None:
     """Refuse a file to write before the work begins.
@@ -33,7 +36,7 @@ def check_output(path: Path, formats: Sequence[str] = FORMATS, photos: Iterable[
 
 
 def write_predictions(
-    predictions: Iterable[Prediction], path: Path, top_k: int
+    predictions: Iterable[Prediction], path: Path, top_k: int, extra: Extra = ()
 ) -> Iterator[Prediction]:
     """Write predictions to a file and pass each one on; the file appears when all are there.
 
@@ -44,55 +47,81 @@ def write_predictions(
     try:
         with replacing(path) as temporary:
             if path.suffix.lower() == ".parquet":
-                yield from _parquet(predictions, temporary, top_k)
+                yield from _parquet(predictions, temporary, top_k, extra)
             else:
                 with temporary.open("w", encoding="utf-8", newline="") as file:
                     kind = write_csv if path.suffix.lower() == ".csv" else _jsonl
-                    yield from kind(predictions, file, top_k)
+                    yield from kind(predictions, file, top_k, extra)
     except OSError as error:
         raise InferenceError(f"cannot write {path}: {error.strerror or error}.") from error
 
 
-def write_csv(predictions: Iterable[Prediction], file: TextIO, top_k: int) -> Iterator[Prediction]:
+def write_csv(
+    predictions: Iterable[Prediction], file: TextIO, top_k: int, extra: Extra = ()
+) -> Iterator[Prediction]:
     """Write a header and a row a photo; pass each prediction on."""
     writer: RowWriter | None = None
     for prediction in predictions:
-        row = _row(prediction, top_k)
+        row = _row(prediction, top_k, extra)
         writer = writer or RowWriter(file, list(row))
         writer.write(row.values())
         yield prediction
 
 
-def _jsonl(predictions: Iterable[Prediction], file: TextIO, top_k: int) -> Iterator[Prediction]:
+def _jsonl(
+    predictions: Iterable[Prediction], file: TextIO, top_k: int, extra: Extra
+) -> Iterator[Prediction]:
     for prediction in predictions:
         row = {
             "path": printable(prediction.path),
             "label": prediction.label or None,
             "probability": prediction.probability if prediction.label else None,
             "top": [{"label": name, "probability": p} for name, p in prediction.top[:top_k]],
+            **{name: _plain(prediction, name) for name in extra},
             "error": prediction.error or None,
         }
         file.write(json.dumps(row, ensure_ascii=False) + "\n")
         yield prediction
 
 
-def _parquet(predictions: Iterable[Prediction], path: Path, top_k: int) -> Iterator[Prediction]:
+def _parquet(
+    predictions: Iterable[Prediction], path: Path, top_k: int, extra: Extra
+) -> Iterator[Prediction]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     fields = [("path", pa.string()), ("label", pa.string()), ("probability", pa.float64())]
     for rank in range(2, top_k + 1):
         fields += [(f"label_{rank}", pa.string()), (f"probability_{rank}", pa.float64())]
+    kinds = {"unsure": pa.bool_(), "possible": pa.list_(pa.string())}
+    fields += [(name, kinds[name]) for name in extra]
     schema = pa.schema([*fields, ("error", pa.string())])
     remaining = iter(predictions)
     with pq.ParquetWriter(path, schema) as writer:
         while chunk := list(islice(remaining, _CHUNK)):
-            rows = [{k: v if v != "" else None for k, v in _row(p, top_k).items()} for p in chunk]
+            rows = [
+                {k: v if v != "" else None for k, v in _row(p, top_k).items()}
+                | {name: _plain(p, name) for name in extra}
+                for p in chunk
+            ]
             writer.write_table(pa.Table.from_pylist(rows, schema))
             yield from chunk
 
 
-def _row(prediction: Prediction, top_k: int) -> dict[str, Any]:
+def _plain(prediction: Prediction, name: str) -> Any:
+    """Return an attribute as a plain value; None of a photo that cannot be read."""
+    value = getattr(prediction, name)
+    return None if prediction.error else list(value) if isinstance(value, tuple) else value
+
+
+def _text(prediction: Prediction, name: str) -> str:
+    value = _plain(prediction, name)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "|".join(value or ())
+
+
+def _row(prediction: Prediction, top_k: int, extra: Extra = ()) -> dict[str, Any]:
     row: dict[str, Any] = {
         "path": printable(prediction.path),
         "label": prediction.label,
@@ -102,4 +131,5 @@ def _row(prediction: Prediction, top_k: int) -> dict[str, Any]:
         there = rank <= len(prediction.top)
         row[f"label_{rank}"] = prediction.top[rank - 1][0] if there else ""
         row[f"probability_{rank}"] = round(prediction.top[rank - 1][1], 6) if there else ""
+    row |= {name: _text(prediction, name) for name in extra}
     return {**row, "error": prediction.error}

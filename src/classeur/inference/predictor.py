@@ -16,7 +16,8 @@ from classeur.data.folders import walk_photos
 from classeur.data.parallel import in_parallel
 from classeur.data.reader import MAX_BYTES
 from classeur.data.records import Listing
-from classeur.errors import InferenceError, UnreadablePhotoError
+from classeur.errors import ConfigError, InferenceError, UnreadablePhotoError
+from classeur.models.abstention import Rule, check_share
 from classeur.models.classifier import Classifier
 from classeur.models.device import choose_device
 from classeur.run_folder import RunFolder
@@ -38,6 +39,10 @@ class Prediction:
     """Of the label."""
     top: tuple[tuple[str, float], ...] = ()
     """(class, probability) of the k most probable, best first."""
+    unsure: bool = False
+    """Whether the label is too doubtful to be an answer; only where abstaining was asked for."""
+    possible: tuple[str, ...] = ()
+    """With `max_error`: the classes that an unsure photo may be of, the most probable first."""
     error: str = ""
     """Why the photo cannot be read; empty if it can."""
 
@@ -68,24 +73,56 @@ class Predictor:
         return self.classifier.class_names
 
     def predict(
-        self, photos: Iterable[Photo], *, top_k: int = 3, batch_size: int = 32
+        self,
+        photos: Iterable[Photo],
+        *,
+        top_k: int = 3,
+        batch_size: int = 32,
+        abstain_below: float | None = None,
+        max_error: float | None = None,
     ) -> Iterator[Prediction]:
         """Yield a prediction for each photo, in order, with bounded memory.
+
+        With `max_error`, the answers that are not unsure are wrong in at most that share of
+        photos like those of the run, and the label of an unsure photo is among the possible ones
+        in at least 1 − max_error of cases. The first holds with a probability of 95 % over the
+        draw of the validation photos, the second on average over it. Between the levels that the
+        run keeps, the next stricter one counts.
 
         Args:
             photos: paths, bytes of files, arrays (H, W[, C]), Pillow images, or functions that
                 return one of the last three.
             top_k: classes to name in `top`.
             batch_size: photos for each pass through the network.
+            abstain_below: probability below which a photo is unsure. None: see `max_error`.
+            max_error: share of wrong answers, 0.01 for 1 %. None: every photo is answered.
 
         Raises:
-            InferenceError: if `photos` is one photo and not several.
+            ConfigError: if both are given, or one is not above 0 and below 1.
+            InferenceError: if `photos` is one photo and not several, or the run's validation
+                photos cannot promise `max_error`.
+            RunFolderError: if the run has no thresholds yet.
         """
+        rule = self.rule(abstain_below, max_error)
+        return self._predict(photos, top_k, batch_size, rule)
+
+    def rule(self, abstain_below: float | None, max_error: float | None) -> Rule | None:
+        """Return when to be unsure; None: never. Raises as `predict` does."""
+        if abstain_below is not None and max_error is not None:
+            raise ConfigError(["abstain_below and max_error both say when to be unsure: give one."])
+        if abstain_below is not None:
+            check_share("abstain_below", abstain_below)
+            return Rule(abstain_below)
+        return None if max_error is None else self.classifier.rule(max_error)
+
+    def _predict(
+        self, photos: Iterable[Photo], top_k: int, batch_size: int, rule: Rule | None
+    ) -> Iterator[Prediction]:
         for path, row, error in self.rows(photos, batch_size=batch_size):
             if row is None:
                 yield Prediction(path, error=error)
             else:
-                yield self._prediction(path, row, top_k)
+                yield self._prediction(path, row, top_k, rule)
 
     def rows(
         self, photos: Iterable[Photo], *, batch_size: int = 32
@@ -112,10 +149,17 @@ class Predictor:
         """Prepared pixels (N, H, W, C) uint8 -> probabilities (N, num_classes)."""
         return self.classifier.probabilities(self.classifier.logits(pixels))
 
-    def _prediction(self, path: str, row: NDArray[np.float32], top_k: int) -> Prediction:
-        order = np.argsort(-row, kind="stable")[: max(1, top_k)]
-        top = tuple((self.class_names[i], float(row[i])) for i in order)
-        return Prediction(path, top[0][0], top[0][1], top[:top_k])
+    def _prediction(
+        self, path: str, row: NDArray[np.float32], top_k: int, rule: Rule | None
+    ) -> Prediction:
+        order = np.argsort(-row, kind="stable")
+        top = tuple((self.class_names[i], float(row[i])) for i in order[: max(1, top_k)])
+        unsure = rule is not None and bool(rule.unsure(row[None])[0])
+        possible: tuple[str, ...] = ()
+        if rule is not None and unsure:
+            there = rule.possible(row[None])[0]
+            possible = tuple(self.class_names[i] for i in order if there[i])
+        return Prediction(path, top[0][0], top[0][1], top[:top_k], unsure, possible)
 
     def _open(self, photo: Photo) -> tuple[str, NDArray[np.uint8] | None, str]:
         path = str(photo) if isinstance(photo, (str, Path)) else ""

@@ -16,6 +16,7 @@ from torch import nn
 
 from classeur.config import ModelConfig
 from classeur.errors import ClasseurError, ConfigError, ModelError, RunFolderError
+from classeur.models.abstention import Abstention, Rule
 from classeur.models.preprocessing import Preprocessing
 from classeur.models.registry import create_model
 from classeur.run_folder import RunFolder, read_json, replacing, write_json
@@ -35,6 +36,8 @@ class Classifier:
     preprocessing: Preprocessing
     temperature: float = 1.0
     """Logits are divided by it before they become probabilities."""
+    abstention: Abstention | None = None
+    """When to say "unsure" for a share of wrong answers; None: not found yet."""
     backbone: dict[str, str] = field(default_factory=dict)
     """Name, source, licence and photos of the pre-trained weights it began with; empty: none."""
 
@@ -74,6 +77,22 @@ class Classifier:
             result = torch.softmax(scaled, dim=1)
         return result.float().numpy()
 
+    def rule(self, max_error: float) -> Rule:
+        """Return when to be unsure, so that at most that share of the answers is wrong.
+
+        Raises:
+            ConfigError: if the share is no share, or below every level.
+            InferenceError: if the validation photos cannot promise it.
+            RunFolderError: if no thresholds were found yet.
+        """
+        if self.abstention is None:
+            raise RunFolderError(
+                "this run has no thresholds for max_error: it is not scored yet, or was by an "
+                "earlier Classeur. Delete its metrics.json if there is one, then: classeur train "
+                "--resume RUN"
+            )
+        return self.abstention.rule(max_error)
+
     def save_facts(self, run: RunFolder) -> None:
         """Write model.json."""
         facts = {
@@ -82,6 +101,7 @@ class Classifier:
             "class_names": self.class_names,
             "preprocessing": self.preprocessing.to_dict(),
             "temperature": self.temperature,
+            "abstention": self.abstention.to_dict() if self.abstention else None,
             "backbone": self.backbone,
         }
         write_json(run.model, facts)
@@ -115,6 +135,8 @@ class Classifier:
             preprocessing = Preprocessing.from_dict(facts["preprocessing"])
             classifier = cls.create(config, facts["class_names"], preprocessing)
             classifier.temperature = float(facts["temperature"])
+            if (thresholds := facts.get("abstention")) is not None:
+                classifier.abstention = Abstention.from_dict(thresholds)
             classifier.backbone = dict(facts.get("backbone", {}))
             _check_order(run.model, classifier.class_names)
             if not 0 < classifier.temperature < float("inf"):

@@ -50,6 +50,8 @@ def draw_grid(predictions: Sequence[Prediction], path: Path) -> None:
 def _title(prediction: Prediction) -> str:
     if prediction.error:
         return "cannot be read"
+    if prediction.unsure:
+        return f"unsure: {_short(' or '.join(prediction.possible) or prediction.label)}"
     return f"{_short(prediction.label)}  {100 * prediction.probability:.0f} %"
 
 

@@ -29,6 +29,8 @@ from classeur.report.search_report import SearchReport
 from classeur.report.study_report import StudyReport
 from classeur.report.suspicious import SuspiciousPage
 from classeur.report.svg import Drawing, showable
+from classeur.report.trust import SHOWN, level
+from classeur.report.trust_report import trust_rows, trust_section
 from classeur.report.words import (
     GAP,
     describe_openings,
@@ -107,9 +109,11 @@ def render_run(report: RunReport, folder: Path) -> None:
     many = len(class_names) > MOST_CELLS_AS_TABLE
     matrix = confusion_map(test.confusion, class_names) if many else None
     recall = recall_against_size(test, report.class_sizes)
+    trust = trust_section(report.metrics.calibration, report.metrics.abstention, report.curve)
     values = {
         "report": report,
         "curves": curves,
+        "trust": trust,
         "map": matrix,
         "recall": recall,
         "sizes": report.class_sizes if recall else {},
@@ -117,6 +121,8 @@ def render_run(report: RunReport, folder: Path) -> None:
         "command": _command(folder),
     }
     _write_figures(folder, filter(None, [*curves, matrix, recall]))
+    if trust:
+        _write_figures(folder, [trust.reliability, trust.risk])
     write_text(folder / "report.md", _markdown("run.md.j2", values))
     write_text(folder / "report.html", _page("run.html.j2", values))
 
@@ -140,6 +146,8 @@ def render_study(report: StudyReport, folder: Path) -> None:
         "scores": scores,
         "time": time,
         "recall": recall,
+        "trust": trust_rows(report.rungs),
+        "levels": [level(share) for share in SHOWN],
         "verdicts": views.verdicts(report),
         "pairs_of_chosen": views.pairs_of_chosen(report),
         "untrained": views.without_history(report),

@@ -11,6 +11,7 @@ import numpy as np
 from classeur.config import RunConfig
 from classeur.data.manifest import read_manifest
 from classeur.data.store import Store
+from classeur.evaluation.abstention import RiskCurve, risk_curve
 from classeur.evaluation.evaluate import RunMetrics, read_metrics
 from classeur.evaluation.openings import openings_of
 from classeur.evaluation.predictions import Predictions, read_predictions
@@ -66,6 +67,8 @@ class RunReport:
     """Class -> its training photos."""
     small_test: list[list[int]] = field(default_factory=list)
     """Confusion matrix of `SMALL_TEST` test photos; empty where there are few anyway."""
+    curve: RiskCurve | None = None
+    """Risk against coverage on the test photos."""
     binder: str = ""
     """Address of the binder it belongs to, relative to the run folder. Empty: none."""
 
@@ -110,6 +113,7 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
         backbone=classifier.backbone,
         class_sizes=class_sizes,
         small_test=small_test(test),
+        curve=risk_curve(test.confidence, test.correct),
         binder="../index.html" if (run.path.parent / "study.toml").is_file() else "",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections import Counter
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from classeur.data.reader import PhotoReader
 from classeur.data.records import SPLITS, Listing, Unreadable
 from classeur.data.scan import scan
 from classeur.errors import EvaluationError, did_you_mean, unknown
+from classeur.evaluation.abstention import Reached, reached
 from classeur.evaluation.evaluate import measure_predictions, predict_rows, slices_of
 from classeur.evaluation.metrics import Metrics
 from classeur.evaluation.openings import is_changed, openings_of, record_opening
@@ -45,6 +47,8 @@ class Score:
     """Whether the network is another than at an earlier reading of the test split."""
     slices: list[Slice] = field(default_factory=list)
     """Accuracy on parts of the photos; of other photos, by the columns of their table."""
+    reached: Reached | None = None
+    """With `max_error`: how many of the photos are answered, and how many of these wrongly."""
 
 
 def evaluate(
@@ -53,6 +57,7 @@ def evaluate(
     *,
     split: str = "test",
     device: str = "cpu",
+    max_error: float | None = None,
     **options: Any,
 ) -> Score:
     """Score a run.
@@ -62,20 +67,34 @@ def evaluate(
         data: labelled photos in any layout. None: the run's own, in `split`.
         split: `train`, `val` or `test`. Reading the test split is recorded in the run.
         device: `cpu`, `cuda`, `mps` or `auto`.
+        max_error: share of wrong answers to abstain for, 0.01 for 1 %, as for `predict`. None: the
+            score of all answers alone.
         options: how to read `data`, as for `scan`: `layout`, `label_from`, `classes`, ….
 
     Raises:
         EvaluationError: if the split is unknown, or the photos have classes the run does not know.
-        RunFolderError: if the run is not finished.
+        ConfigError: if `max_error` is not above 0 and below 1.
+        InferenceError: if the run cannot promise `max_error`.
+        RunFolderError: if the run is not finished, or has no thresholds.
         DataError: if the photos are gone, have changed or cannot be read.
     """
     folder = RunFolder(Path(run))
     folder.require(folder.training)
     if split not in SPLITS:
         raise EvaluationError(unknown("split", split, SPLITS))
-    if data is not None:
-        return _evaluate_on(folder, scan(data, **options), device)
     classifier = Classifier.load(folder, choose_device(device))
+    rule = None if max_error is None else classifier.rule(max_error)
+    score = (
+        _evaluate_split(folder, classifier, split)
+        if data is None
+        else _evaluate_on(folder, Predictor(classifier), scan(data, **options))
+    )
+    if rule is None:
+        return score
+    return dataclasses.replace(score, reached=reached(score.predictions, rule, max_error or 0.0))
+
+
+def _evaluate_split(folder: RunFolder, classifier: Classifier, split: str) -> Score:
     store, _ = store_of(folder)
     manifest = read_manifest(folder.manifest)
     rows = manifest.indices(split)
@@ -91,8 +110,7 @@ def evaluate(
     )
 
 
-def _evaluate_on(run: RunFolder, listing: Listing, device: str) -> Score:
-    predictor = Predictor.load(run.path, device)
+def _evaluate_on(run: RunFolder, predictor: Predictor, listing: Listing) -> Score:
     _check_classes(listing.labels(), predictor.class_names)
     known = _known(run, listing)
     openings = 0

@@ -1,0 +1,214 @@
+"""Answer less, err less: thresholds with a promise, and what they bring."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import bdtr
+
+from classeur.evaluation.metrics import Figure, share_of
+from classeur.evaluation.predictions import Predictions
+from classeur.models.abstention import DELTA, LEVELS, Abstention, Level, Rule, least_photos
+
+FIRST = 0.2
+"""Share of the validation photos, the surest of them, on which a level is tried first."""
+
+_STEP = 1.1
+"""Each later try has so many times as many photos as the one before."""
+
+_MOST_MISTAKES = 2000
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What abstaining brought on some photos."""
+
+    max_error: float
+    """That was asked for; 0: a threshold of one's own."""
+    below: float
+    """Unsure of photos below this probability."""
+    photos: int
+    answered: int
+    """Photos that got an answer and no "unsure"."""
+    wrong: int
+    """Mistakes among them."""
+    held: int
+    """Unsure photos whose label is among the possible ones."""
+    size: float
+    """Mean number of possible labels of an unsure photo; 0 if there is none."""
+
+    @property
+    def unsure(self) -> int:
+        """Photos without an answer."""
+        return self.photos - self.answered
+
+    @property
+    def coverage(self) -> Figure:
+        """Share of the photos that got an answer."""
+        return share_of(self.answered, self.photos)
+
+    @property
+    def error(self) -> Figure | None:
+        """Share of the answers that is wrong; None if there are none."""
+        return share_of(self.wrong, self.answered) if self.answered else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, with coverage and error worked out."""
+        error = asdict(self.error) if self.error else None
+        return {**asdict(self), "coverage": asdict(self.coverage), "error": error}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Reached:
+        """Build from what `to_dict` returned."""
+        rest = {k: v for k, v in values.items() if k not in ("coverage", "error")}
+        return cls(**rest)
+
+
+@dataclass(frozen=True)
+class RiskCurve:
+    """Mistakes among the answers, as more and more photos are answered, the surest first."""
+
+    coverage: NDArray[np.float64]
+    """(N,) share of the photos that is answered."""
+    risk: NDArray[np.float64]
+    """(N,) share of these that is wrong."""
+
+    @property
+    def area(self) -> float:
+        """Mean risk over all coverages: the area under the curve (Geifman et al., 2019)."""
+        return float(self.risk.mean())
+
+
+def find_thresholds(
+    probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64]
+) -> Abstention:
+    """Return what validation photos allow to promise at each of LEVELS.
+
+    Args:
+        probabilities: (N, num_classes) of the validation photos.
+        labels: (N,) indices.
+    """
+    levels = tuple(_level(probabilities, labels, max_error) for max_error in LEVELS)
+    return Abstention(len(labels), levels)
+
+
+def _level(
+    probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64], max_error: float
+) -> Level:
+    """Return the lowest threshold that can be promised (Learn then Test, Angelopoulos et al. 2021).
+
+    Thresholds are tried in a fixed order, from a strict one down, each by an exact binomial test
+    of "its answers are wrong more often than that" at DELTA; the last before the first failure
+    counts. A fixed sequence needs no correction for the number of tries, so a promise takes fewer
+    photos than with a bound for all thresholds at once (Geifman and El-Yaniv, 2017).
+    """
+    confidence = probabilities.max(axis=1).astype(np.float32)
+    wrong = probabilities.argmax(axis=1) != labels
+    found: Level | None = None
+    tried = (0, 0)
+    for below in _ladder(confidence, max_error):
+        answered = confidence >= below
+        count, mistakes = int(answered.sum()), int(wrong[answered].sum())
+        if bdtr(mistakes, count, max_error) > DELTA:
+            tried = (count, mistakes)
+            break
+        possible = _possible_from(probabilities[~answered], labels[~answered], max_error)
+        found = Level(max_error, below, possible, count, mistakes, 0)
+    return found or Level(max_error, None, 0.0, *tried, _needed(max_error, *tried, len(labels)))
+
+
+def _ladder(confidence: NDArray[np.float32], max_error: float) -> Iterator[float]:
+    """Yield thresholds from strict to lax: just above the next lower confidence, at last 0.
+
+    What a photo must exceed is the confidence of one that is not counted: given that, the ones
+    above it are an ordinary sample, and the mistakes among them binomial.
+    """
+    ordered = np.sort(confidence)[::-1]
+    count = max(least_photos(max_error), math.ceil(FIRST * len(ordered)))
+    while count <= len(ordered):
+        lower = ordered[ordered < ordered[count - 1]]
+        yield float(np.nextafter(lower[0], np.float32(2))) if len(lower) else 0.0
+        if not len(lower):
+            return
+        count = min(max(count + 1, math.ceil(_STEP * count)), len(ordered))
+
+
+def _possible_from(
+    probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64], max_error: float
+) -> float:
+    """Return the probability from which on a class is possible for an unsure photo; 0: every one.
+
+    Split conformal prediction (Vovk et al., 2005) with the label's probability as the score
+    (Sadinle et al., 2019), on the unsure validation photos alone, as the promise is about unsure
+    photos: their labels are among the possible ones in at least 1 − max_error of cases.
+    """
+    count = len(labels)
+    rank = math.ceil((count + 1) * (1 - max_error) - 1e-9)
+    if rank > count:
+        return 0.0
+    of_label = np.sort(probabilities[np.arange(count), labels])[::-1]
+    return float(of_label[rank - 1])
+
+
+def _needed(max_error: float, tried: int, mistakes: int, photos: int) -> int:
+    """Return about how many validation photos a promise takes at the rate of mistakes seen."""
+    if not tried:
+        return least_photos(max_error)
+    rate = mistakes / tried
+    if rate >= max_error:
+        return 0
+    for some in range(1, _MOST_MISTAKES):
+        answers = math.ceil(some / rate)
+        if bdtr(some, answers, max_error) <= DELTA:
+            return math.ceil(answers * photos / tried)
+    return 0
+
+
+def reached(predictions: Predictions, rule: Rule, max_error: float = 0.0) -> Reached:
+    """Return what a rule brings on labelled photos.
+
+    Args:
+        predictions: of the photos.
+        rule: when to be unsure.
+        max_error: that was asked for; 0: a threshold of one's own.
+    """
+    unsure = rule.unsure(predictions.probabilities)
+    possible = rule.possible(predictions.probabilities[unsure])
+    return Reached(
+        max_error,
+        rule.below,
+        photos=len(unsure),
+        answered=int((~unsure).sum()),
+        wrong=int((~predictions.correct[~unsure]).sum()),
+        held=int(possible[np.arange(len(possible)), predictions.labels[unsure]].sum()),
+        size=float(possible.sum(axis=1).mean()) if len(possible) else 0.0,
+    )
+
+
+def reached_levels(predictions: Predictions, thresholds: Abstention | None) -> list[Reached]:
+    """Return what each level that can be promised brings on labelled photos."""
+    return [
+        reached(predictions, Rule(level.below, level.possible_from), level.max_error)
+        for level in (thresholds.levels if thresholds else ())
+        if level.below is not None
+    ]
+
+
+def risk_curve(confidence: NDArray[Any], correct: NDArray[np.bool_]) -> RiskCurve:
+    """Return the risk/coverage curve (El-Yaniv and Wiener, 2010).
+
+    Photos of the same confidence stand in no order: each counts as their mean.
+
+    Args:
+        confidence: (N,) probability of the most probable class.
+        correct: (N,) whether it is the label.
+    """
+    _, group, sizes = np.unique(-confidence, return_inverse=True, return_counts=True)
+    share = np.bincount(group, ~correct) / sizes
+    answered = np.arange(1, len(confidence) + 1)
+    return RiskCurve(answered / len(confidence), np.cumsum(share[np.sort(group)]) / answered)

@@ -1,0 +1,219 @@
+"""Do probabilities mean what they say? Temperature scaling, and how far they are off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from classeur.evaluation.abstention import find_thresholds
+from classeur.evaluation.metrics import RESAMPLES, Figure, measure, share_of
+from classeur.evaluation.predictions import Predictions
+from classeur.models.classifier import Classifier
+
+COLDEST, HOTTEST = 0.1, 10.0
+"""A fitted temperature is not outside these."""
+
+BINS = 10
+"""Bins of the calibration error, all of the same number of photos; fewer where a bin would have
+less than ten."""
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Photos of about the same confidence."""
+
+    confidence: float
+    """Mean probability of the most probable class."""
+    accuracy: float
+    """Share of them that is right."""
+    photos: int
+
+    @property
+    def interval(self) -> Figure:
+        """Accuracy and its exact 95 % interval (Clopper and Pearson, 1934)."""
+        return share_of(round(self.accuracy * self.photos), self.photos)
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How probabilities compare with what is right, on some photos."""
+
+    log_loss: Figure
+    error: Figure
+    """Expected calibration error: the mean distance of confidence from accuracy over the bins."""
+    bins: list[Bin]
+    """From the least confident to the most."""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Reliability:
+        """Build from plain values."""
+        return cls(
+            Figure(**values["log_loss"]),
+            Figure(**values["error"]),
+            [Bin(**some) for some in values["bins"]],
+        )
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What temperature scaling did, on the test photos."""
+
+    temperature: float
+    fitted_on: int
+    """Validation photos."""
+    mistakes: int
+    """Wrong ones among them; without any, nothing is fitted."""
+    before: Reliability
+    """With temperature 1."""
+    after: Reliability
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Calibration:
+        """Build from plain values."""
+        rest = {name: Reliability.from_dict(values[name]) for name in ("before", "after")}
+        return cls(**{**values, **rest})
+
+
+def calibrate(classifier: Classifier, logits: torch.Tensor, unscaled: Predictions) -> None:
+    """Give a classifier the temperature and the thresholds that its validation photos tell.
+
+    Args:
+        classifier: the two are set.
+        logits: (N, num_classes) or (N, 1), never scaled.
+        unscaled: the same photos with temperature 1; those of other splits are passed over.
+    """
+    rows = np.array([split == "val" for split in unscaled.splits])
+    own, labels = logits[torch.from_numpy(rows)], unscaled.labels[rows]
+    classifier.temperature = fit_temperature(own.numpy(), labels)
+    classifier.abstention = find_thresholds(classifier.probabilities(own), labels)
+
+
+def describe_calibration(
+    temperature: float, unscaled: Predictions, scaled: Predictions, log_loss: Figure
+) -> Calibration:
+    """Return what the temperature did for the test photos among the predictions.
+
+    Args:
+        temperature: that was fitted.
+        unscaled: with temperature 1.
+        scaled: the same photos with that temperature.
+        log_loss: of the latter on the test photos.
+    """
+    val, test = scaled.of_split("val"), scaled.of_split("test")
+    raw = unscaled.of_split("test")
+    raw_loss = measure(raw.labels, raw.probabilities, raw.class_names).log_loss
+    return Calibration(
+        temperature,
+        len(val.labels),
+        int((~val.correct).sum()),
+        _reliability(raw, raw_loss),
+        _reliability(test, log_loss),
+    )
+
+
+def _reliability(predictions: Predictions, log_loss: Figure) -> Reliability:
+    confidence, correct = predictions.confidence, predictions.correct
+    return Reliability(
+        log_loss,
+        calibration_error(confidence, correct),
+        reliability_bins(confidence, correct),
+    )
+
+
+def fit_temperature(logits: NDArray[np.floating[Any]], labels: NDArray[np.int64]) -> float:
+    """Return the temperature that minimises the log-loss (Guo et al., 2017).
+
+    The log-loss is convex in one over the temperature, so its minimum is found wherever it lies,
+    within COLDEST and HOTTEST. It has none where every photo is right: the temperature would go to
+    zero, and every probability to one. It stays at 1 then, and where all photos have the same
+    logits, which say nothing about any of them.
+
+    Args:
+        logits: (N, num_classes), or (N, 1) of two classes; never scaled before.
+        labels: (N,) indices.
+
+    Returns:
+        The temperature, to four digits.
+    """
+    from scipy.optimize import minimize_scalar
+
+    scores = two_sided(np.asarray(logits, np.float64))
+    same = not np.ptp(scores, axis=0).any()
+    if same or not np.isfinite(scores).all() or (scores.argmax(axis=1) == labels).all():
+        return 1.0
+    # The label's logit less the others': the same loss, and no large numbers cancel.
+    behind = scores - scores[np.arange(len(labels)), labels][:, None]
+
+    def log_loss(inverse: float) -> float:
+        return float(np.logaddexp.reduce(inverse * behind, axis=1).mean())
+
+    found = minimize_scalar(
+        log_loss, bounds=(1 / HOTTEST, 1 / COLDEST), method="bounded", options={"xatol": 1e-7}
+    )
+    return float(f"{min(HOTTEST, max(COLDEST, 1 / found.x)):.4g}")
+
+
+def two_sided(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return logits (N, 1) of two classes as (N, 2) with the same probabilities."""
+    if logits.shape[1] > 1:
+        return logits
+    return np.concatenate([np.zeros_like(logits), logits], axis=1)
+
+
+def reliability_bins(confidence: NDArray[Any], correct: NDArray[np.bool_]) -> list[Bin]:
+    """Return the photos in bins of equal number, sorted by confidence (N,)."""
+    return [
+        Bin(float(confidence[rows].mean()), float(correct[rows].mean()), len(rows))
+        for rows in _equal_parts(confidence)
+    ]
+
+
+def calibration_error(
+    confidence: NDArray[Any],
+    correct: NDArray[np.bool_],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Figure:
+    """Return the expected calibration error of the most probable class, with its 95 % interval.
+
+    The mean distance of confidence from accuracy over bins (Naeini et al., 2015; Guo et al., 2017),
+    here of equal number. Chance moves every bin away from its place, so the figure is above zero
+    for the best of networks, and higher still in a resample: the interval is the basic bootstrap
+    one (Davison and Hinkley, 1997), which takes that back, and not the percentile one.
+
+    Args:
+        confidence: (N,) probability of the most probable class.
+        correct: (N,) whether it is the label.
+        resamples: bootstrap resamples.
+        seed: of the bootstrap.
+    """
+    place = np.empty(len(confidence), np.int64)
+    parts = _equal_parts(confidence)
+    for number, rows in enumerate(parts):
+        place[rows] = number
+    gaps: NDArray[np.float64] = correct - confidence.astype(np.float64)
+
+    def error(rows: NDArray[np.int64]) -> float:
+        sums = np.bincount(place[rows], gaps[rows], len(parts))
+        return float(np.abs(sums).sum() / len(rows))
+
+    value = error(np.arange(len(gaps)))
+    random = np.random.default_rng(seed)
+    draws = [error(random.integers(0, len(gaps), len(gaps))) for _ in range(resamples)]
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return Figure(
+        value,
+        float(max(0.0, min(value, 2 * value - high))),
+        float(min(1.0, max(value, 2 * value - low))),
+    )
+
+
+def _equal_parts(confidence: NDArray[Any]) -> list[NDArray[np.int64]]:
+    order = np.argsort(confidence, kind="stable")
+    return np.array_split(order, max(1, min(BINS, len(order) // 10)))

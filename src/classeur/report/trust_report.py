@@ -1,0 +1,64 @@
+"""What a sheet and a binder show about trust, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from classeur.evaluation.abstention import Reached, RiskCurve
+from classeur.evaluation.calibration import Calibration
+from classeur.report.study_report import RungSheet
+from classeur.report.svg import Drawing
+from classeur.report.trust import describe_confidence, shown_levels
+from classeur.report.trust_figures import reliability_diagram, risk_coverage
+
+
+@dataclass(frozen=True)
+class Trust:
+    """The section of a sheet."""
+
+    calibration: Calibration
+    levels: list[tuple[str, Reached | None]]
+    """(level, what it brings on the test photos, or None where it cannot be promised)."""
+    sentences: list[str]
+    reliability: Drawing
+    risk: Drawing
+    area: float
+    """Under the risk/coverage curve."""
+
+
+@dataclass(frozen=True)
+class TrustRow:
+    """A rung in the binder's table."""
+
+    name: str
+    folder: str
+    calibration: Calibration
+    levels: list[tuple[str, Reached | None]]
+
+
+def trust_section(
+    calibration: Calibration | None, reached: Sequence[Reached], curve: RiskCurve | None
+) -> Trust | None:
+    """Return the section; None for a run that was scored before there was such a thing."""
+    if calibration is None or curve is None:
+        return None
+    levels = shown_levels(reached)
+    return Trust(
+        calibration,
+        levels,
+        describe_confidence(calibration),
+        reliability_diagram(calibration),
+        risk_coverage(curve, [some for _, some in levels if some]),
+        curve.area,
+    )
+
+
+def trust_rows(rungs: Sequence[RungSheet]) -> list[TrustRow]:
+    """Return a row for each rung that has the figures."""
+    return [
+        TrustRow(rung.name, rung.folder, rung.metrics.calibration, levels)
+        for rung in rungs
+        if rung.metrics.calibration
+        for levels in [shown_levels(rung.metrics.abstention)]
+    ]
