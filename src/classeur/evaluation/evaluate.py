@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from classeur.data.manifest import Manifest
 from classeur.errors import RunFolderError
 from classeur.evaluation.metrics import Metrics, measure
+from classeur.evaluation.novelty import novelty_of, remember
 from classeur.evaluation.predictions import Predictions
 from classeur.models.classifier import Classifier, count_parameters, logits_of
+from classeur.models.novelty import measuring
 from classeur.run_folder import (
     RunFolder,
     append_json_line,
@@ -96,9 +98,7 @@ def evaluate_run(
     """
     classifier = Classifier.load(run, device)
     record_opening(run, reason, len(manifest.indices("test")))
-    scored = predict_rows(
-        classifier, photos, manifest, _rows(manifest, ("val", "test")), batch_size
-    )
+    scored = _scored(run, classifier, photos, manifest, batch_size)
     scored.write(run.predictions)
     train = manifest.indices("train")
     step = math.ceil(len(train) / max(1, len(manifest.indices("val"))))
@@ -113,6 +113,22 @@ def evaluate_run(
     )
     result.write(run)
     return result
+
+
+def _scored(
+    run: RunFolder, classifier: Classifier, photos: NDArray[np.uint8], manifest: Manifest,
+    batch_size: int,
+) -> Predictions:  # fmt: skip
+    """Return predictions for the validation and test photos; write the measure of novelty."""
+    rows = _rows(manifest, ("val", "test"))
+    known = remember(classifier, photos, manifest, batch_size)
+    if known is None:
+        return predict_rows(classifier, photos, manifest, rows, batch_size)
+    with measuring(classifier.network, known) as distances:
+        scored = predict_rows(classifier, photos, manifest, rows, batch_size)
+    novelty, scored = novelty_of(known, scored, np.concatenate(distances))
+    novelty.save(run)
+    return scored
 
 
 def measure_predictions(predictions: Predictions) -> Metrics:

@@ -15,7 +15,7 @@ from classeur.errors import EvaluationError
 RESAMPLES = 2000
 """Bootstrap resamples behind every interval."""
 
-_SMALLEST = 1e-7
+SMALLEST = 1e-7
 """Probabilities are clipped here for the log-loss, so that one photo costs 16.1 at most."""
 
 
@@ -113,7 +113,7 @@ def measure(
     predicted = probabilities.argmax(axis=1)
     k = _k_for(classes)
     of_label = probabilities[np.arange(count), labels]
-    losses = -np.log(np.clip(of_label.astype(np.float64), _SMALLEST, 1))
+    losses = -np.log(np.clip(of_label.astype(np.float64), SMALLEST, 1))
     hits = _rank(probabilities, labels) < k
     cells = labels * classes + predicted
     draws = _resample(

@@ -27,6 +27,8 @@ class Predictions:
     probabilities: NDArray[np.float32]
     """(N, num_classes)"""
     class_names: list[str]
+    strangeness: NDArray[np.float32] | None = None
+    """(N,) above 1: the photo resembles nothing the run has seen. None: it was not measured."""
 
     def __post_init__(self) -> None:
         shapes = {len(self.paths), len(self.splits), len(self.labels), len(self.probabilities)}
@@ -63,6 +65,7 @@ class Predictions:
             self.labels[rows],
             self.probabilities[rows],
             self.class_names,
+            None if self.strangeness is None else self.strangeness[rows],
         )
 
     def write(self, path: Path) -> None:
@@ -76,6 +79,8 @@ class Predictions:
         }
         for index, name in enumerate(self.class_names):
             columns[_PREFIX + name] = pa.array(self.probabilities[:, index])
+        if self.strangeness is not None:
+            columns["strangeness"] = pa.array(self.strangeness)
         with replacing(path) as temporary:
             pq.write_table(pa.table(columns), temporary)
 
@@ -95,6 +100,7 @@ def read_predictions(path: Path) -> Predictions:
             np.array([index[label] for label in table["label"].to_pylist()], np.int64),
             np.stack(probabilities, axis=1).astype(np.float32),
             class_names,
+            table["strangeness"].to_numpy() if "strangeness" in table.column_names else None,
         )
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())

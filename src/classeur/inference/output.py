@@ -33,9 +33,11 @@ def check_output(path: Path, formats: Sequence[str] = FORMATS, photos: Iterable[
 
 
 def write_predictions(
-    predictions: Iterable[Prediction], path: Path, top_k: int
+    predictions: Iterable[Prediction], path: Path, top_k: int, *, strange: bool = False
 ) -> Iterator[Prediction]:
     """Write predictions to a file and pass each one on; the file appears when all are there.
+
+    With `strange` it has the columns `strangeness` and `strange`.
 
     Raises:
         InferenceError: if the ending is not one of `FORMATS`, or the file cannot be written.
@@ -44,55 +46,64 @@ def write_predictions(
     try:
         with replacing(path) as temporary:
             if path.suffix.lower() == ".parquet":
-                yield from _parquet(predictions, temporary, top_k)
+                yield from _parquet(predictions, temporary, top_k, strange)
             else:
                 with temporary.open("w", encoding="utf-8", newline="") as file:
                     kind = write_csv if path.suffix.lower() == ".csv" else _jsonl
-                    yield from kind(predictions, file, top_k)
+                    yield from kind(predictions, file, top_k, strange=strange)
     except OSError as error:
         raise InferenceError(f"cannot write {path}: {error.strerror or error}.") from error
 
 
-def write_csv(predictions: Iterable[Prediction], file: TextIO, top_k: int) -> Iterator[Prediction]:
+def write_csv(
+    predictions: Iterable[Prediction], file: TextIO, top_k: int, *, strange: bool = False
+) -> Iterator[Prediction]:
     """Write a header and a row a photo; pass each prediction on."""
     writer: RowWriter | None = None
     for prediction in predictions:
-        row = _row(prediction, top_k)
+        row = _row(prediction, top_k, strange)
         writer = writer or RowWriter(file, list(row))
         writer.write(row.values())
         yield prediction
 
 
-def _jsonl(predictions: Iterable[Prediction], file: TextIO, top_k: int) -> Iterator[Prediction]:
+def _jsonl(
+    predictions: Iterable[Prediction], file: TextIO, top_k: int, *, strange: bool
+) -> Iterator[Prediction]:
     for prediction in predictions:
         row = {
             "path": printable(prediction.path),
             "label": prediction.label or None,
             "probability": prediction.probability if prediction.label else None,
             "top": [{"label": name, "probability": p} for name, p in prediction.top[:top_k]],
+            **(_with_nulls(_strange(prediction)) if strange else {}),
             "error": prediction.error or None,
         }
         file.write(json.dumps(row, ensure_ascii=False) + "\n")
         yield prediction
 
 
-def _parquet(predictions: Iterable[Prediction], path: Path, top_k: int) -> Iterator[Prediction]:
+def _parquet(
+    predictions: Iterable[Prediction], path: Path, top_k: int, strange: bool
+) -> Iterator[Prediction]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     fields = [("path", pa.string()), ("label", pa.string()), ("probability", pa.float64())]
     for rank in range(2, top_k + 1):
         fields += [(f"label_{rank}", pa.string()), (f"probability_{rank}", pa.float64())]
+    if strange:
+        fields += [("strangeness", pa.float64()), ("strange", pa.bool_())]
     schema = pa.schema([*fields, ("error", pa.string())])
     remaining = iter(predictions)
     with pq.ParquetWriter(path, schema) as writer:
         while chunk := list(islice(remaining, _CHUNK)):
-            rows = [{k: v if v != "" else None for k, v in _row(p, top_k).items()} for p in chunk]
+            rows = [_with_nulls(_row(p, top_k, strange)) for p in chunk]
             writer.write_table(pa.Table.from_pylist(rows, schema))
             yield from chunk
 
 
-def _row(prediction: Prediction, top_k: int) -> dict[str, Any]:
+def _row(prediction: Prediction, top_k: int, strange: bool) -> dict[str, Any]:
     row: dict[str, Any] = {
         "path": printable(prediction.path),
         "label": prediction.label,
@@ -102,4 +113,14 @@ def _row(prediction: Prediction, top_k: int) -> dict[str, Any]:
         there = rank <= len(prediction.top)
         row[f"label_{rank}"] = prediction.top[rank - 1][0] if there else ""
         row[f"probability_{rank}"] = round(prediction.top[rank - 1][1], 6) if there else ""
-    return {**row, "error": prediction.error}
+    return {**row, **(_strange(prediction) if strange else {}), "error": prediction.error}
+
+
+def _strange(prediction: Prediction) -> dict[str, Any]:
+    if prediction.strangeness is None:
+        return {"strangeness": "", "strange": ""}
+    return {"strangeness": round(prediction.strangeness, 4), "strange": prediction.is_strange}
+
+
+def _with_nulls(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: None if value == "" else value for key, value in row.items()}

@@ -15,7 +15,10 @@ from classeur.evaluation.evaluate import RunMetrics, read_metrics
 from classeur.evaluation.predictions import Predictions, read_predictions
 from classeur.models.classifier import Classifier
 from classeur.models.summary import Layer, summarize
-from classeur.report.photos import Album, PhotoCard
+from classeur.report.confused import ConfusedPair, confused_pairs
+from classeur.report.heat import Warmth, warmth_of
+from classeur.report.photos import Album, PhotoCard, data_uri, is_small
+from classeur.report.strange import Strange, strange_photos
 from classeur.report.words import (
     describe_fit,
     describe_imbalance,
@@ -56,6 +59,10 @@ class RunReport:
     """Name, source, licence and photos of the pre-trained weights it began with; empty: none."""
     class_sizes: dict[str, int] = field(default_factory=dict)
     """Class -> its training photos."""
+    pairs: list[ConfusedPair] = field(default_factory=list)
+    """The classes that are confused most."""
+    strange: Strange | None = None
+    """Test photos that resemble nothing the run has seen; None: the run cannot tell."""
     binder: str = ""
     """Address of the binder it belongs to, relative to the run folder. Empty: none."""
 
@@ -77,6 +84,7 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
     counts = read_manifest(run.manifest).counts()["train"]
     class_sizes = {name: counts.get(name, 0) for name in metrics.class_names}
     album = _Pictures(root, store)
+    warmth = warmth_of(classifier)
     return RunReport(
         name=run.path.name,
         config=config,
@@ -94,9 +102,11 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
             *describe_imbalance(metrics.splits["test"], class_sizes),
         ],
         examples=[album.card(test, row) for row in _spread(test, EXAMPLES)],
-        mistakes=[album.card(test, row) for row in _worst(test, MISTAKES)],
+        mistakes=[album.card(test, row, warmth) for row in _worst(test, MISTAKES)],
         backbone=classifier.backbone,
         class_sizes=class_sizes,
+        pairs=confused_pairs(test, album.card),
+        strange=strange_photos(test, album.card),
         binder="../index.html" if (run.path.parent / "study.toml").is_file() else "",
     )
 
@@ -120,22 +130,28 @@ class _Pictures:
         self._rows = {printable(path): i for i, path in enumerate(store.paths())} if store else {}
         self._paths = store.paths() if store else []
 
-    def card(self, predictions: Predictions, row: int) -> PhotoCard:
+    def card(self, predictions: Predictions, row: int, warmth: Warmth | None = None) -> PhotoCard:
         path, prepared = predictions.paths[row], None
         at = path
         if self._store is not None and path in self._rows:
             at = self._paths[self._rows[path]]
             prepared = np.asarray(self._store.photos[self._rows[path]])
-        source, pixelated = self._album.thumbnail(at, prepared)
-        label = int(predictions.labels[row])
+        image, stands_in = self._album.picture(at, prepared)
+        label, predicted = int(predictions.labels[row]), int(predictions.predicted[row])
+        heat = ""
+        if warmth is not None and prepared is not None:
+            heat = data_uri(warmth.over(image, prepared, predicted, is_square=stands_in))
+        strangeness = predictions.strangeness
         return PhotoCard(
-            source,
+            data_uri(image),
             path,
             predictions.class_names[label],
-            predictions.class_names[int(predictions.predicted[row])],
+            predictions.class_names[predicted],
             float(predictions.confidence[row]),
             float(predictions.probabilities[row, label]),
-            pixelated,
+            is_small(image),
+            heat,
+            None if strangeness is None else float(strangeness[row]),
         )
 
 
