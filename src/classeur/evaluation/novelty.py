@@ -11,16 +11,19 @@ from numpy.typing import NDArray
 from classeur.data.manifest import Manifest
 from classeur.evaluation.predictions import Predictions
 from classeur.models.classifier import Classifier, logits_of
-from classeur.models.novelty import LEAST, Novelty, last_dense, unit, watching
+from classeur.models.novelty import LEAST, Known, Novelty, last_dense, watching
 
-REMEMBERED = 1000
-"""Training photos whose features are kept, at most; with 1,280 features 2.6 MB."""
+LOOKED_AT = 1000
+"""Training photos that are looked at, at most; more where that is not `OF_EACH` of each class."""
+
+OF_EACH = 20
+"""Photos that the mean of a class is taken of."""
 
 
 def remember(
     classifier: Classifier, photos: NDArray[np.uint8], manifest: Manifest, batch_size: int
-) -> torch.Tensor | None:
-    """Return features (M, F) of length one of training photos, evenly spread over the split.
+) -> Known | None:
+    """Return where training photos, evenly spread over the split, lie among the features.
 
     None where nothing can be said of novelty: the network has no dense layer, or there are fewer
     than `LEAST` validation photos to say what is strange.
@@ -28,23 +31,26 @@ def remember(
     train = manifest.indices("train")
     if last_dense(classifier.network) is None or len(manifest.indices("val")) < LEAST:
         return None
-    some = train[np.linspace(0, len(train) - 1, min(len(train), REMEMBERED)).round().astype(int)]
+    wanted = min(len(train), max(LOOKED_AT, OF_EACH * len(classifier.class_names)))
+    some = train[np.linspace(0, len(train) - 1, wanted).round().astype(np.int64)]
     found: list[torch.Tensor] = []
     with watching(classifier.network, found.append):
         for _ in logits_of(classifier, photos, some, batch_size):
             pass
-    return unit(torch.cat(found))
+    index = {name: i for i, name in enumerate(classifier.class_names)}
+    labels = torch.tensor([index[manifest.rows[i].label] for i in some])
+    return Known.fit(torch.cat(found), labels)
 
 
 def novelty_of(
-    known: torch.Tensor, scored: Predictions, distances: NDArray[np.float32]
+    known: Known, scored: Predictions, distances: NDArray[np.float32]
 ) -> tuple[Novelty, Predictions]:
     """Return the measure of novelty, and the predictions with the strangeness of each photo.
 
     Args:
-        known: features of training photos, as from `remember`.
+        known: as from `remember`.
         scored: predictions for the validation split and others.
-        distances: of the same photos to the known ones, (N,).
+        distances: of the same photos, (N,).
     """
     of_val = distances[np.array(scored.splits) == "val"]
     novelty = Novelty(known, torch.from_numpy(np.sort(of_val)))

@@ -159,7 +159,7 @@ class Predictor:
         """Return (probabilities, strangeness or None) of each prepared photo, in one pass."""
         if self.novelty is None:
             return [(row, None) for row in self.probabilities(pixels)]
-        with measuring(self.classifier.network, self.novelty.features) as distances:
+        with measuring(self.classifier.network, self.novelty.known) as distances:
             rows = self.probabilities(pixels)
         strangeness = np.concatenate(distances) / self._threshold
         return zip(rows, strangeness.tolist(), strict=True)

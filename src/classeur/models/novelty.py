@@ -1,10 +1,14 @@
-"""Does a photo resemble anything the run has learned from? Distance to its nearest neighbours.
+"""Does a photo resemble anything the run has learned from? Distance to the nearest class.
 
-Sun et al., 2022, "Out-of-distribution detection with deep nearest neighbors": the features that
-the last layer is given, each scaled to length one, and the distance to the k-th nearest of those of
-training photos. Where that becomes strange is said by the validation photos, as in conformal
-prediction (Laxhammar and Falkman, 2010): of photos of the run's own kind no more than the stated
-share is called strange. `docs/decisions/0016-novelty.md` says what it was compared with.
+Lee et al., 2018, "A simple unified framework for detecting out-of-distribution samples": the
+Mahalanobis distance of the features that the last layer is given, to the nearest class mean. Two
+changes make it small and steady with few photos: features are scaled to length one, and their
+covariance has its leading directions and one variance for all others (Tipping and Bishop, 1999,
+"Probabilistic principal component analysis").
+
+Where a distance becomes strange is said by the validation photos, as in conformal prediction
+(Laxhammar and Falkman, 2010): of photos of the run's own kind no more than the stated share is
+called strange. `docs/decisions/0016-novelty.md` says what it was compared with.
 """
 
 from __future__ import annotations
@@ -30,25 +34,63 @@ NOVELTY_VERSION = 1
 SHARE = 0.05
 """Share of photos of the run's own kind that are called strange, where nothing else is asked."""
 
-NEIGHBOURS = 5
-"""k: a photo is as far as its k-th nearest training photo."""
-
 LEAST = math.ceil(1 / SHARE) - 1
 """Validation photos without which `SHARE` cannot be kept."""
+
+DIRECTIONS = 32
+"""Leading directions of the covariance, at most."""
+
+_SMALLEST = 1e-6
+"""Least variance of a direction: photos that are all the same have none."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """Where the training photos lie among the features, each scaled to length one."""
+
+    means: torch.Tensor
+    """(K, F) of the classes."""
+    directions: torch.Tensor
+    """(d, F) in which the photos of a class differ most, of length one, at right angles."""
+    variances: torch.Tensor
+    """(d,) along them."""
+    rest: torch.Tensor
+    """() variance along every other direction."""
+
+    @classmethod
+    def fit(cls, features: torch.Tensor, labels: torch.Tensor) -> Known:
+        """Learn from features (M, F) of training photos and their labels (M,); M is at least 2."""
+        scaled = unit(features)
+        classes, rows = labels.unique(return_inverse=True)
+        means = torch.stack([scaled[rows == row].mean(0) for row in range(len(classes))])
+        _, values, vectors = torch.linalg.svd(scaled - means[rows], full_matrices=False)
+        variances = values**2 / max(1, len(scaled) - len(classes))
+        kept = min(DIRECTIONS, len(values) // 2)
+        left = max(1, scaled.shape[1] - kept)
+        return cls(
+            means,
+            vectors[:kept],
+            variances[:kept].clamp(min=_SMALLEST),
+            (variances[kept:].sum() / left).clamp(min=_SMALLEST),
+        )
+
+    def distance(self, features: torch.Tensor) -> torch.Tensor:
+        """(N, F) -> (N,) distance to the nearest class."""
+        scaled = unit(features)
+        away = torch.cdist(scaled, self.means) ** 2  # (N, K)
+        along = (scaled @ self.directions.T)[:, None] - self.means @ self.directions.T  # (N, K, d)
+        extra = along**2 @ (1 / self.variances - 1 / self.rest)
+        squared = away / self.rest + extra
+        return squared.min(dim=1).values.clamp(min=0).sqrt()
 
 
 @dataclass(frozen=True)
 class Novelty:
-    """Features of training photos, and how far from them the validation photos are."""
+    """What a run has seen, and how far from it the validation photos are."""
 
-    features: torch.Tensor
-    """(M, F) float32, each of length one."""
+    known: Known
     distances: torch.Tensor
-    """(V,) float32, of the validation photos, ascending."""
-
-    def distance(self, features: torch.Tensor) -> torch.Tensor:
-        """(N, F) -> (N,) distance to the k-th nearest training photo, from 0 to 2."""
-        return distance(features, self.features)
+    """(V,) of the validation photos, ascending."""
 
     def threshold(self, share: float = SHARE) -> float:
         """Return the distance beyond which a photo is strange.
@@ -71,8 +113,8 @@ class Novelty:
 
     def save(self, run: RunFolder) -> None:
         """Write novelty.safetensors. Raises RunFolderError if the disk refuses."""
-        tensors = {"features": self.features.half(), "distances": self.distances.float()}
-        facts = {"version": str(NOVELTY_VERSION), "neighbours": str(NEIGHBOURS)}
+        tensors = {**vars(self.known), "distances": self.distances}
+        facts = {"version": str(NOVELTY_VERSION)}
         try:
             with replacing(run.novelty) as temporary:
                 save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, temporary, facts)
@@ -90,31 +132,37 @@ class Novelty:
             return None
         try:
             with safe_open(run.novelty, "pt") as file:
-                facts = file.metadata() or {}
-                features, distances = file.get_tensor("features"), file.get_tensor("distances")
+                version = (file.metadata() or {}).get("version")
+                names = (*Known.__dataclass_fields__, "distances")
+                tensors = {name: file.get_tensor(name).float() for name in names}
         except (OSError, SafetensorError) as error:
             raise RunFolderError(f"{run.novelty} cannot be read: {error}.") from error
-        expected = {"version": str(NOVELTY_VERSION), "neighbours": str(NEIGHBOURS)}
-        if facts != expected:
+        advice = "Delete it to predict without it, or train the run again."
+        if version != str(NOVELTY_VERSION):
             raise RunFolderError(
-                f"{run.novelty} is of another version: expected {expected}, received {facts}. "
-                "Delete it to predict without it, or train the run again."
+                f"{run.novelty} is of version {version}; this Classeur reads version "
+                f"{NOVELTY_VERSION}. {advice}"
             )
-        layer = last_dense(network)
-        fits = layer is not None and features.shape[1:] == (layer.in_features,)
-        whole = len(features) and distances.ndim == 1 and len(distances)
-        if not (fits and whole and features.isfinite().all() and distances.isfinite().all()):
+        distances = tensors.pop("distances")
+        known = Known(**tensors)
+        if not _fits(known, distances, last_dense(network)):
             raise RunFolderError(
-                f"{run.novelty} does not belong to the network of this run. Delete it to predict "
-                "without it, or train the run again."
+                f"{run.novelty} does not belong to the network of this run. {advice}"
             )
-        return cls(unit(features.float()), distances.float().sort().values)
+        return cls(known, distances.sort().values)
 
 
-def distance(features: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-    """(N, F), (M, F) of length one -> (N,) distance to the k-th nearest of the known."""
-    near = (unit(features) @ known.to(features).T).topk(min(NEIGHBOURS, len(known))).values
-    return (2 - 2 * near[:, -1]).clamp(min=0).sqrt()
+def _fits(known: Known, distances: torch.Tensor, layer: nn.Linear | None) -> bool:
+    width = None if layer is None else layer.in_features
+    count = len(known.variances)
+    shapes = [known.means.shape[1:], known.directions.shape, known.rest.shape, distances.shape]
+    return (
+        shapes == [(width,), (count, width), (), (len(distances),)]
+        and len(known.means) > 0
+        and len(distances) > 0
+        and all(tensor.isfinite().all() for tensor in (*vars(known).values(), distances))
+        and bool((known.variances > 0).all() and known.rest > 0)
+    )
 
 
 def unit(features: torch.Tensor) -> torch.Tensor:
@@ -133,7 +181,7 @@ def watching(network: nn.Module, note: Callable[[torch.Tensor], None]) -> Iterat
     """Call `note` with the features (N, F) that the last layer is given, at every pass."""
 
     def hook(_: nn.Module, inputs: tuple[Any, ...]) -> None:
-        note(inputs[0].detach().float())
+        note(inputs[0].detach().float().cpu())
 
     layer = last_dense(network)
     handle = layer.register_forward_pre_hook(hook) if layer is not None else None
@@ -145,8 +193,8 @@ def watching(network: nn.Module, note: Callable[[torch.Tensor], None]) -> Iterat
 
 
 @contextmanager
-def measuring(network: nn.Module, known: torch.Tensor) -> Iterator[list[NDArray[np.float32]]]:
+def measuring(network: nn.Module, known: Known) -> Iterator[list[NDArray[np.float32]]]:
     """Give a list to which every pass through the network adds the distances (N,) of its photos."""
     found: list[NDArray[np.float32]] = []
-    with watching(network, lambda some: found.append(distance(some, known).cpu().numpy())):
+    with watching(network, lambda features: found.append(known.distance(features).numpy())):
         yield found
