@@ -50,7 +50,7 @@ class Explainer:
         )
         batch.requires_grad_()  # of a frozen network nothing else would have a gradient
         found = LayerGradCam(lambda photos: _all_logits(network(photos)), self.layer).attribute(
-            batch, target, relu_attributions=True
+            batch, int(target), relu_attributions=True
         )  # (1, 1, h, w)
         coarse = found[0, 0].detach().float().cpu().numpy()
         heat: NDArray[np.float32] = self._down @ coarse @ self._across.T  # (h, w) -> (H, W)

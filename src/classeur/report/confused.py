@@ -10,7 +10,7 @@ import numpy as np
 from classeur.evaluation.predictions import Predictions
 from classeur.report.photos import PhotoCard
 
-PAIRS = 4
+PAIRS = 3
 """Pairs of classes shown."""
 
 OF_EACH = 3
