@@ -162,3 +162,27 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         list(write_predictions(ALL, tmp_path / "p.csv", 2))
     assert str(raised.value) == f"cannot write {tmp_path / 'p.csv'}: No space left on device."
     assert list(tmp_path.iterdir()) == []
+
+
+STRANGE = [
+    BROKEN,
+    Prediction("a.jpg", "cat", 0.9, (("cat", 0.9),), strangeness=0.51234),
+    Prediction("b.jpg", "cat", 0.9, (("cat", 0.9),), strangeness=1.2),
+]
+
+
+def test_strange_photos_in_every_format(tmp_path: Path) -> None:
+    for name in ("p.csv", "p.jsonl", "p.parquet"):
+        list(write_predictions(STRANGE, tmp_path / name, 1, strange=True))
+    assert (tmp_path / "p.csv").read_text() == (
+        "path,label,probability,strangeness,strange,error\n"
+        'page.jpg,,,,,"is an HTML page, not a photo"\n'
+        "a.jpg,cat,0.9,0.5123,False,\n"
+        "b.jpg,cat,0.9,1.2,True,\n"
+    )
+    lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
+    rows = pq.read_table(tmp_path / "p.parquet").to_pylist()
+    for found in (lines, rows):
+        assert [(row["strangeness"], row["strange"]) for row in found] == [
+            (None, None), (0.5123, False), (1.2, True),
+        ]  # fmt: skip

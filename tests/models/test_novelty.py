@@ -149,12 +149,14 @@ def test_one_that_cannot_be_read(novelty: Novelty, network: torch.nn.Module, tmp
     run = RunFolder(tmp_path)
     novelty.save(run)
     spoiled(run, version="9")
-    with pytest.raises(RunFolderError, match="is of version 9; this Classeur reads version 1. Del"):
+    with pytest.raises(
+        RunFolderError, match=r"is of version 9; this Classeur reads version 1\. Del"
+    ):
         Novelty.load(run, network)
     run.novelty.write_bytes(b"no tensors")
-    with pytest.raises(RunFolderError, match="novelty.safetensors cannot be read: "):
+    with pytest.raises(RunFolderError, match=r"novelty\.safetensors cannot be read: "):
         Novelty.load(run, network)
-    with pytest.raises(RunFolderError, match="cannot write .*novelty.safetensors"):
+    with pytest.raises(RunFolderError, match=r"cannot write .*novelty\.safetensors"):
         novelty.save(RunFolder(tmp_path / "gone"))
 
 

@@ -78,7 +78,7 @@ def test_a_photo_on_its_side_is_explained_upright(tmp_path: Path) -> None:
 
 def test_what_cannot_be_explained() -> None:
     found = predictor(Geometry(32))
-    with pytest.raises(InferenceError, match='unknown label "lihgt". Did you mean "light"?'):
+    with pytest.raises(InferenceError, match=r'unknown label "lihgt"\. Did you mean "light"\?'):
         found.explain(Image.new("RGB", (9, 9)), "lihgt")
     with pytest.raises(UnreadablePhotoError, match="is empty"):
         found.explain(b"")
@@ -116,7 +116,8 @@ def test_each_photo_has_a_file_of_its_own(tmp_path: Path) -> None:
     folder = empty_folder(tmp_path / "maps" / "here")
     assert list(write_heat_maps(predictor(Geometry(32)), answers, folder)) == answers
     assert sorted(p.name for p in folder.iterdir()) == ["1-2.png", "1-3.png", "1.png"]
-    assert Image.open(folder / "1.png").size == (1024, 256)
+    with Image.open(folder / "1.png") as picture:
+        assert picture.size == (1024, 256)
 
 
 def test_a_folder_that_holds_files_is_refused(tmp_path: Path) -> None:

@@ -103,8 +103,8 @@ class Novelty:
         """
         count = len(self.distances)
         # 1e-9: 0.05 · 20 is not to fall below 1 by a rounding error
-        beyond = math.floor(share * (count + 1) + 1e-9)
-        if not 0 < share < 1 or beyond < 1:
+        beyond = math.floor(share * (count + 1) + 1e-9) if 0 < share < 1 else 0
+        if beyond < 1:
             raise InferenceError(
                 f"a strange share of {share:g} cannot be kept: with {count} validation photos it "
                 f"must be at least {1 / (count + 1):.2g}, and below 1."
