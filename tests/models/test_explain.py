@@ -32,6 +32,7 @@ class Bright(nn.Module):
         nn.init.ones_(self.maps.weight)
         self.output = nn.Linear(1, 1)
         nn.init.ones_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
 
     def forward(self, photos: torch.Tensor) -> torch.Tensor:
         maps = torch.relu(self.maps(photos))

@@ -61,7 +61,7 @@ class Known:
     def fit(cls, features: torch.Tensor, labels: torch.Tensor) -> Known:
         """Learn from features (M, F) of training photos and their labels (M,); M is at least 2."""
         scaled = unit(features)
-        classes, rows = labels.unique(return_inverse=True)
+        classes, rows = torch.unique(labels, return_inverse=True)
         means = torch.stack([scaled[rows == row].mean(0) for row in range(len(classes))])
         _, values, vectors = torch.linalg.svd(scaled - means[rows], full_matrices=False)
         variances = values**2 / max(1, len(scaled) - len(classes))
