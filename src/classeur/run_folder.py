@@ -57,6 +57,11 @@ class RunFolder:
         return self.path / "model.json"
 
     @property
+    def novelty(self) -> Path:
+        """Features of training photos, by which photos that resemble none of them are known."""
+        return self.path / "novelty.safetensors"
+
+    @property
     def state(self) -> Path:
         """What `--resume` needs; removed when training has finished."""
         return self.path / "state.pt"

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 from PIL import Image
 
 from classeur.data.manifest import read_manifest
@@ -419,3 +420,54 @@ def test_prepare_with_filters(classeur: Command, photos: Path) -> None:
     shown = classeur("prepare", photos, "--to", "none", "--filters", "flop")
     assert (shown.code, shown.out) == (1, "")
     assert shown.err.startswith('error: unknown filter "flop". Did you mean "flip"?')
+
+
+def test_predict_marks_strange_photos(
+    classeur: Command, run: RunFolder, photos: Path, tmp_path: Path
+) -> None:
+    from classeur.models.novelty import Known, Novelty
+
+    means = torch.nn.functional.normalize(torch.ones(1, 128))
+    known = Known(means, torch.zeros(1, 128), torch.ones(1), torch.tensor(1.0))
+    Novelty(known, torch.full((40,), 1e-9)).save(run)  # so that every photo is far
+    options = ["--figure", tmp_path / "grid.png"]
+    shown = classeur("predict", run.path, photos / "dark", *options)
+    assert shown.code == 0
+    assert shown.err == (
+        "20 photos classified, 0 could not be read\n"
+        "20 of them resemble nothing the run has seen (strange)\n"
+    )
+    assert {(row["strange"], row["label"]) for row in rows_of(shown.out)} == {("True", "dark")}
+    shown = classeur("predict", run.path, photos / "dark" / "0.png")
+    assert shown.err.endswith("1 of them resembles nothing the run has seen (strange)\n")
+    shown = classeur("predict", run.path, photos, "--strange-share", "0.01")
+    assert (shown.code, shown.out) == (1, "")
+    assert "a strange share of 0.01 cannot be kept: with 40 validation photos" in shown.err
+
+
+def test_predict_explains_no_dense_network(
+    classeur: Command, run: RunFolder, photos: Path, tmp_path: Path
+) -> None:
+    shown = classeur("predict", run.path, photos, "--explain", tmp_path / "maps")
+    assert (shown.code, shown.out) == (1, "")
+    assert "dense has no convolution to look at" in shown.err
+    assert not (tmp_path / "maps").exists()
+
+
+def test_predict_explains_a_convolutional_network(
+    classeur: Command, run: RunFolder, photos: Path, tmp_path: Path
+) -> None:
+    from classeur.config import ModelConfig
+    from classeur.models.classifier import Classifier
+
+    dense = Classifier.load(run)
+    made = Classifier.create(ModelConfig("conv1"), dense.class_names, dense.preprocessing)
+    made.save_facts(run)
+    made.save_weights(run)
+    options = ["--explain", tmp_path / "maps", "-o", tmp_path / "p.csv"]
+    shown = classeur("predict", run.path, photos / "dark" / "0.png", photos / "light", *options)
+    assert shown.code == 0, shown.err
+    assert len(list((tmp_path / "maps").glob("*.png"))) == 21
+    assert (tmp_path / "maps" / "0-2.png").is_file()
+    shown = classeur("predict", run.path, photos, "--explain", tmp_path / "maps")
+    assert "maps holds files already. Choose a new folder" in shown.err

@@ -31,7 +31,7 @@ def test_evaluate_writes_predictions_and_metrics(
     result = evaluate_run(run, photos, manifest, reason="a test")
     assert sorted(p.name for p in run.path.iterdir()) == [
         "config.toml", "metrics.json", "model.json", "model.safetensors",
-        "predictions.parquet", "test_openings.jsonl",
+        "novelty.safetensors", "predictions.parquet", "test_openings.jsonl",
     ]  # fmt: skip
     assert read_metrics(run) == result
     classifier = Classifier.load(run)

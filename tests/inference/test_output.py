@@ -201,3 +201,27 @@ def test_only_the_columns_that_were_asked_for(tmp_path: Path) -> None:
     list(write_predictions([UNSURE], tmp_path / "p.csv", 1, ("unsure",)))
     header, row = (tmp_path / "p.csv").read_text(encoding="utf-8").splitlines()
     assert (header, row) == ("path,label,probability,unsure,error", "u.png,cat,0.6,yes,")
+
+
+STRANGE = [
+    BROKEN,
+    Prediction("a.jpg", "cat", 0.9, (("cat", 0.9),), strangeness=0.51234),
+    Prediction("b.jpg", "cat", 0.9, (("cat", 0.9),), strangeness=1.2),
+]
+
+
+def test_strange_photos_in_every_format(tmp_path: Path) -> None:
+    for name in ("p.csv", "p.jsonl", "p.parquet"):
+        list(write_predictions(STRANGE, tmp_path / name, 1, ("strangeness", "strange")))
+    assert (tmp_path / "p.csv").read_text() == (
+        "path,label,probability,strangeness,strange,error\n"
+        'page.jpg,,,,,"is an HTML page, not a photo"\n'
+        "a.jpg,cat,0.9,0.5123,no,\n"
+        "b.jpg,cat,0.9,1.2,yes,\n"
+    )
+    lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
+    rows = pq.read_table(tmp_path / "p.parquet").to_pylist()
+    for found in (lines, rows):
+        assert [(row["strangeness"], row["strange"]) for row in found] == [
+            (None, None), (0.5123, False), (1.2, True),
+        ]  # fmt: skip

@@ -14,11 +14,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from tests.inference.conftest import NAMES
 
 from classeur.data.reader import MAX_BYTES
 from classeur.errors import InferenceError, RunFolderError
 from classeur.inference.predictor import Photo, Prediction, Predictor, find_photos
+from classeur.models.novelty import Known, Novelty, watching
 from classeur.run_folder import RunFolder
 
 Encode = Callable[..., bytes]
@@ -274,3 +277,56 @@ def test_an_answer_that_is_no_number_is_an_error(
     good, bad = predictor.predict([png, png])
     assert (good.label, good.error) == ("ape", "")
     assert (bad.label, bad.error) == ("", "the network gives it no finite probability")
+
+
+@pytest.fixture
+def knowing(predictor: Predictor, run: RunFolder) -> Iterator[Predictor]:
+    """A predictor whose run has seen soft grey photos."""
+    network = predictor.classifier.network
+    random = np.random.default_rng(0)
+    grey = random.integers(100, 150, (60, 16, 16, 3)).astype(np.uint8)
+    features: list[torch.Tensor] = []
+    with watching(network, features.append):
+        predictor.classifier.logits(grey)
+    known = Known.fit(features[0][:40], torch.arange(40) % 4)
+    Novelty(known, known.distance(features[0][40:]).sort().values).save(run)
+    yield Predictor.load(run.path)
+    run.novelty.unlink()
+
+
+def test_a_photo_like_no_other_is_strange_and_keeps_its_label(knowing: Predictor) -> None:
+    random = np.random.default_rng(1)
+    own = [random.integers(100, 150, (16, 16, 3)).astype(np.uint8) for _ in range(30)]
+    other = np.zeros((16, 16, 3), np.uint8)
+    other[:8] = (255, 0, 0)
+    *like, unlike = knowing.predict([*own, b"", other], batch_size=7)
+    assert unlike.is_strange
+    assert unlike.label in NAMES
+    assert unlike.strangeness is not None
+    assert unlike.strangeness > max(one.strangeness or 0 for one in like)
+    assert sum(one.is_strange for one in like) <= 5
+    assert (like[-1].strangeness, like[-1].is_strange, bool(like[-1].error)) == (None, False, True)
+
+
+def test_a_larger_share_calls_more_photos_strange(knowing: Predictor, run: RunFolder) -> None:
+    photo = np.full((16, 16, 3), 125, np.uint8)
+    strict, loose = (
+        answer(Predictor.load(run.path, strange_share=share), photo).strangeness
+        for share in (0.05, 0.9)
+    )
+    assert strict is not None
+    assert loose is not None
+    assert loose > strict
+    with pytest.raises(InferenceError, match=r"a strange share of 0\.01 cannot be kept"):
+        Predictor.load(run.path, strange_share=0.01)
+
+
+def test_an_older_run_calls_nothing_strange(run: RunFolder, png: bytes) -> None:
+    found = answer(Predictor.load(run.path), png)
+    assert (found.strangeness, found.is_strange) == (None, False)
+    with pytest.raises(InferenceError) as raised:
+        Predictor.load(run.path, strange_share=0.1)
+    assert str(raised.value) == (
+        f"{run.path} cannot tell which photos are strange: it has no novelty.safetensors. "
+        "Leave out the strange share, or train the run again."
+    )

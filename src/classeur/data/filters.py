@@ -104,6 +104,19 @@ def apply_filters(image: Image, steps: Sequence[Step]) -> Image:
     return image
 
 
+def undo_moves(image: Image, steps: Sequence[Step]) -> Image:
+    """Return what lies on the filtered photo as it lies on the photo before; colours are left."""
+    from PIL import Image
+
+    for step in reversed(steps):
+        if step.filter.name in ("mirror", "flip", "transpose"):
+            image = step(image)
+        elif step.filter.name == "rotate":
+            is_quarter = step.number % 90 == 0
+            image = image.rotate(-step.number, Image.Resampling.BILINEAR, expand=is_quarter)
+    return image
+
+
 def _read(text: str) -> Step | str:
     """Return the step that a text stands for, or the problem with it."""
     name, sign, number = text.partition("=")

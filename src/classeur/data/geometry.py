@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from classeur.data.decode import Color, Decoded, decode, peek, to_pixels
-from classeur.data.filters import Step, apply_filters, parse_filters
+from classeur.data.filters import Step, apply_filters, parse_filters, undo_moves
 from classeur.data.reader import PhotoReader
 from classeur.data.records import Listing
 from classeur.errors import UnreadablePhotoError
@@ -104,6 +104,34 @@ class Geometry:
         image = apply_filters(small, self._steps)
         return to_pixels(self._padded(image) if self.resize == "pad" else image)
 
+    def laid_back(
+        self, values: NDArray[np.float32], width: int, height: int
+    ) -> NDArray[np.float32]:
+        """Lay what was found in the square over the upright photo it was made of.
+
+        Args:
+            values: (size, size).
+            width: of the photo, in pixels.
+            height: of the photo, in pixels.
+
+        Returns:
+            (height, width); zero where `crop` has cut the photo off.
+        """
+        square = Image.fromarray(values.astype(np.float32))
+        photo = Image.new("F", (width, height))
+        if self.resize == "crop":
+            side = min(width, height) * self.crop_pct
+            left, top = (width - side) / 2, (height - side) / 2
+            corner, end = (round(left), round(top)), (round(left + side), round(top + side))
+            area = max(1, end[0] - corner[0]), max(1, end[1] - corner[1])
+            cut = undo_moves(square, self._steps)
+            photo.paste(cut.resize(area, Image.Resampling.BILINEAR), corner)
+            return np.asarray(photo)
+        if self.resize == "pad":
+            square = self._without_border(square, width, height)
+        moved = undo_moves(square, self._steps)
+        return np.asarray(moved.resize(photo.size, Image.Resampling.BILINEAR))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the values as a mapping of plain types."""
         return {**asdict(self), "filters": list(self.filters)}
@@ -127,9 +155,17 @@ class Geometry:
         return image.resize((self.size, self.size), _RESAMPLING[self.interpolation], box=box)
 
     def _inner(self, image: Image.Image) -> Image.Image:
-        scale = self.size / max(image.size)
-        inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-        return image.resize(inner, _RESAMPLING[self.interpolation])
+        return image.resize(self._inner_size(*image.size), _RESAMPLING[self.interpolation])
+
+    def _inner_size(self, width: int, height: int) -> tuple[int, int]:
+        scale = self.size / max(width, height)
+        return max(1, round(width * scale)), max(1, round(height * scale))
+
+    def _without_border(self, square: Image.Image, width: int, height: int) -> Image.Image:
+        blank = Image.new("L", self._inner_size(width, height))
+        inner = apply_filters(blank, self._steps)  # it may have been turned
+        left, top = (self.size - inner.width) // 2, (self.size - inner.height) // 2
+        return square.crop((left, top, left + inner.width, top + inner.height))
 
     def _padded(self, small: Image.Image) -> Image.Image:
         canvas = Image.new(small.mode, (self.size, self.size))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -16,11 +17,13 @@ from classeur.errors import RunFolderError
 from classeur.evaluation.abstention import Reached, reached_levels
 from classeur.evaluation.calibration import Calibration, calibrate, describe_calibration
 from classeur.evaluation.metrics import Metrics, measure
+from classeur.evaluation.novelty import novelty_of, remember
 from classeur.evaluation.openings import record_opening
 from classeur.evaluation.photo_features import brightness_of, photo_features
 from classeur.evaluation.predictions import Predictions
 from classeur.evaluation.slices import Slice, score_slices
 from classeur.models.classifier import Classifier, count_parameters, logits_of
+from classeur.models.novelty import measuring
 from classeur.run_folder import RunFolder, read_json, write_json
 
 METRICS_VERSION = 1
@@ -114,13 +117,7 @@ def evaluate_run(
     """
     classifier = Classifier.load(run, device)
     record_opening(run, reason, len(manifest.indices("test")))
-    rows = _rows(manifest, ("val", "test"))
-    logits = _logits(classifier, photos, rows, batch_size)
-    classifier.temperature = 1.0  # whatever an earlier scoring found
-    unscaled = _predictions(classifier, logits, manifest, rows)
-    calibrate(classifier, logits, unscaled)
-    classifier.save_facts(run)
-    scored = _predictions(classifier, logits, manifest, rows)
+    unscaled, scored = _scored(run, classifier, photos, manifest, batch_size)
     scored.write(run.predictions)
     train = manifest.indices("train")
     step = math.ceil(len(train) / max(1, len(manifest.indices("val"))))
@@ -139,6 +136,30 @@ def evaluate_run(
     )
     result.write(run)
     return result
+
+
+def _scored(
+    run: RunFolder, classifier: Classifier, photos: NDArray[np.uint8], manifest: Manifest,
+    batch_size: int,
+) -> tuple[Predictions, Predictions]:  # fmt: skip
+    """Return predictions for the validation and test photos, before and after calibration.
+
+    Writes what the run needs to calibrate, to abstain and to tell what is strange.
+    """
+    rows = _rows(manifest, ("val", "test"))
+    known = remember(classifier, photos, manifest, batch_size)
+    watched = nullcontext([]) if known is None else measuring(classifier.network, known)
+    with watched as distances:
+        logits = _logits(classifier, photos, rows, batch_size)
+    classifier.temperature = 1.0  # whatever an earlier scoring found
+    unscaled = _predictions(classifier, logits, manifest, rows)
+    calibrate(classifier, logits, unscaled)
+    classifier.save_facts(run)
+    scored = _predictions(classifier, logits, manifest, rows)
+    if known is not None:
+        novelty, scored = novelty_of(known, scored, np.concatenate(distances))
+        novelty.save(run)
+    return unscaled, scored
 
 
 def measure_predictions(predictions: Predictions) -> Metrics:

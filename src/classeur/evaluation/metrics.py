@@ -24,7 +24,7 @@ from classeur.evaluation.resampling import Units
 RESAMPLES = 2000
 """Bootstrap resamples behind every interval that has no formula."""
 
-_SMALLEST = 1e-7
+SMALLEST = 1e-7
 """Probabilities are clipped here for the log-loss, so that one photo costs 16.1 at most."""
 
 

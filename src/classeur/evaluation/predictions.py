@@ -29,6 +29,8 @@ class Predictions:
     class_names: list[str]
     groups: list[str] = field(default_factory=list)
     """The group of each photo, "" for none. Empty: no photo has one."""
+    strangeness: NDArray[np.float32] | None = None
+    """(N,) above 1: the photo resembles nothing the run has seen. None: it was not measured."""
 
     def __post_init__(self) -> None:
         shapes = {len(self.paths), len(self.splits), len(self.labels), len(self.probabilities)}
@@ -69,6 +71,7 @@ class Predictions:
             self.probabilities[rows],
             self.class_names,
             [self.groups[i] for i in rows] if self.groups else [],
+            None if self.strangeness is None else self.strangeness[rows],
         )
 
     def write(self, path: Path) -> None:
@@ -87,6 +90,8 @@ class Predictions:
             columns["group"] = pa.array([printable(group) for group in self.groups])
         for index, name in enumerate(self.class_names):
             columns[_PREFIX + name] = pa.array(self.probabilities[:, index])
+        if self.strangeness is not None:
+            columns["strangeness"] = pa.array(self.strangeness)
         with replacing(path) as temporary:
             pq.write_table(pa.table(columns), temporary)
 
@@ -107,6 +112,7 @@ def read_predictions(path: Path) -> Predictions:
             np.stack(probabilities, axis=1).astype(np.float32),
             class_names,
             table["group"].to_pylist() if "group" in table.column_names else [],
+            table["strangeness"].to_numpy() if "strangeness" in table.column_names else None,
         )
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())

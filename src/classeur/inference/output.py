@@ -17,7 +17,7 @@ FORMATS = (".csv", ".jsonl", ".parquet")
 _CHUNK = 10_000
 
 Extra = Sequence[str]
-"""Attributes of a prediction that get a column of their own: `unsure`, `possible`."""
+"""Columns of their own: `unsure`, `possible`, `strangeness`, `strange`."""
 
 
 def check_output(path: Path, formats: Sequence[str] = FORMATS, photos: Iterable[Path] = ()) -> None:
@@ -93,7 +93,10 @@ def _parquet(
     fields = [("path", pa.string()), ("label", pa.string()), ("probability", pa.float64())]
     for rank in range(2, top_k + 1):
         fields += [(f"label_{rank}", pa.string()), (f"probability_{rank}", pa.float64())]
-    kinds = {"unsure": pa.bool_(), "possible": pa.list_(pa.string())}
+    kinds = {
+        "unsure": pa.bool_(), "possible": pa.list_(pa.string()),
+        "strangeness": pa.float64(), "strange": pa.bool_(),
+    }  # fmt: skip
     fields += [(name, kinds[name]) for name in extra]
     schema = pa.schema([*fields, ("error", pa.string())])
     remaining = iter(predictions)
@@ -109,16 +112,20 @@ def _parquet(
 
 
 def _plain(prediction: Prediction, name: str) -> Any:
-    """Return an attribute as a plain value; None of a photo that cannot be read."""
-    value = getattr(prediction, name)
-    return None if prediction.error else list(value) if isinstance(value, tuple) else value
+    """Return what stands in a column as a plain value; None of a photo that cannot be read."""
+    value = prediction.is_strange if name == "strange" else getattr(prediction, name)
+    if prediction.error or value is None:
+        return None
+    if isinstance(value, float):
+        return round(value, 4)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _text(prediction: Prediction, name: str) -> str:
     value = _plain(prediction, name)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "|".join(value or ())
+    return str(value) if isinstance(value, float) else "|".join(value or ())
 
 
 def _row(prediction: Prediction, top_k: int, extra: Extra = ()) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ from classeur.data.folders import walk_photos
 from classeur.data.parallel import in_parallel
 from classeur.data.reader import MAX_BYTES
 from classeur.data.records import Listing
-from classeur.errors import ConfigError, InferenceError, UnreadablePhotoError
+from classeur.errors import ConfigError, InferenceError, UnreadablePhotoError, unknown
 from classeur.models.abstention import Rule, check_share
 from classeur.models.classifier import Classifier
 from classeur.models.device import choose_device
+from classeur.models.explain import Explainer
+from classeur.models.novelty import SHARE, Novelty, measuring
 from classeur.run_folder import RunFolder
 
 Content = bytes | NDArray[Any] | Image.Image
@@ -45,27 +48,62 @@ class Prediction:
     """With `max_error`: the classes that an unsure photo may be of, the most probable first."""
     error: str = ""
     """Why the photo cannot be read; empty if it can."""
+    strangeness: float | None = None
+    """How far the photo is from all that the run has seen; above 1 it is strange. None: the run
+    cannot tell."""
+
+    @property
+    def is_strange(self) -> bool:
+        """Whether it resembles nothing the run has seen; its label then means little."""
+        return self.strangeness is not None and self.strangeness > 1
 
 
 class Predictor:
-    """Classifies photos with the preprocessing that the run was trained with."""
+    """Classifies photos with the preprocessing that the run was trained with.
 
-    def __init__(self, classifier: Classifier) -> None:
+    Args:
+        classifier: ready to evaluate.
+        novelty: what it knows of its training photos. None: no photo is called strange.
+        strange_share: share of photos of the run's own kind that may be called strange.
+
+    Raises:
+        InferenceError: if so small a share cannot be kept.
+    """
+
+    def __init__(
+        self, classifier: Classifier, novelty: Novelty | None = None, strange_share: float = SHARE
+    ) -> None:
         self.classifier = classifier
+        self.novelty = novelty
+        self._threshold = novelty.threshold(strange_share) if novelty else 1.0
 
     @classmethod
-    def load(cls, run: Path | str, device: str = "cpu") -> Predictor:
+    def load(
+        cls, run: Path | str, device: str = "cpu", strange_share: float | None = None
+    ) -> Predictor:
         """Load a run folder.
 
         Args:
             run: a run folder that has weights; one still in training answers with the best so far.
             device: `cpu`, `cuda`, `mps` or `auto`.
+            strange_share: share of photos of the run's own kind that may be called strange.
+                None: 0.05.
 
         Raises:
             ConfigError: if the device is not there.
+            InferenceError: if so small a share cannot be kept, or the run cannot tell what is
+                strange.
             RunFolderError: if it is no run, has no weights yet, or they cannot be trusted.
         """
-        return cls(Classifier.load(RunFolder(Path(run)), choose_device(device)))
+        folder = RunFolder(Path(run))
+        classifier = Classifier.load(folder, choose_device(device))
+        novelty = Novelty.load(folder, classifier.network)
+        if novelty is None and strange_share is not None:
+            raise InferenceError(
+                f"{run} cannot tell which photos are strange: it has no {folder.novelty.name}. "
+                "Leave out the strange share, or train the run again."
+            )
+        return cls(classifier, novelty, SHARE if strange_share is None else strange_share)
 
     @property
     def class_names(self) -> list[str]:
@@ -118,11 +156,12 @@ class Predictor:
     def _predict(
         self, photos: Iterable[Photo], top_k: int, batch_size: int, rule: Rule | None
     ) -> Iterator[Prediction]:
-        for path, row, error in self.rows(photos, batch_size=batch_size):
+        for path, row, error, strangeness in self._answers(photos, batch_size):
             if row is None:
                 yield Prediction(path, error=error)
             else:
-                yield self._prediction(path, row, top_k, rule)
+                answer = self._prediction(path, row, top_k, rule)
+                yield replace(answer, strangeness=strangeness)
 
     def rows(
         self, photos: Iterable[Photo], *, batch_size: int = 32
@@ -132,18 +171,65 @@ class Predictor:
         Raises:
             InferenceError: if `photos` is one photo and not several.
         """
+        for path, row, error, _ in self._answers(photos, batch_size):
+            yield path, row, error
+
+    def _answers(
+        self, photos: Iterable[Photo], batch_size: int
+    ) -> Iterator[tuple[str, NDArray[np.float32] | None, str, float | None]]:
+        """Yield (path, probabilities or None, error, strangeness or None) for each photo."""
         if isinstance(photos, (str, bytes, Path)):
             raise InferenceError("expected several photos, received one; give a list: [photo].")
         opened = in_parallel(self._open, photos)
         while batch := list(islice(opened, batch_size)):
             pixels = [pixels for _, pixels, _ in batch if pixels is not None]
-            rows = iter(self.probabilities(np.stack(pixels)) if pixels else ())
+            answers = iter(self._answered(np.stack(pixels)) if pixels else ())
             for path, there, error in batch:
-                row: NDArray[np.float32] | None = None if there is None else next(rows)
+                row, strangeness = (None, None) if there is None else next(answers)
                 if row is not None and not np.isfinite(row).all():
-                    yield path, None, "the network gives it no finite probability"
+                    yield path, None, "the network gives it no finite probability", None
                 else:
-                    yield path, row, error
+                    yield path, row, error, strangeness
+
+    def _answered(
+        self, pixels: NDArray[np.uint8]
+    ) -> Iterable[tuple[NDArray[np.float32], float | None]]:
+        """Return (probabilities, strangeness or None) of each prepared photo, in one pass."""
+        if self.novelty is None:
+            return [(row, None) for row in self.probabilities(pixels)]
+        with measuring(self.classifier.network, self.novelty.known) as distances:
+            rows = self.probabilities(pixels)
+        strangeness = np.concatenate(distances) / self._threshold
+        return zip(rows, strangeness.tolist(), strict=True)
+
+    def explain(self, photo: Photo, label: str = "") -> NDArray[np.float32]:
+        """Return where the network looks in a photo for a class, by Grad-CAM.
+
+        Args:
+            photo: a path, the bytes of a file, an array (H, W[, C]) or a Pillow image.
+            label: the class. Empty: the most probable one.
+
+        Returns:
+            (H, W) of the upright photo, from 0 to 1; all zeros where nothing speaks for the class.
+
+        Raises:
+            UnreadablePhotoError: with the reason, if it does not decode.
+            InferenceError: if the label is none of the classes.
+            ModelError: if the network has no convolution to look at.
+        """
+        if label and label not in self.class_names:
+            raise InferenceError(unknown("label", label, self.class_names))
+        explainer = self.explainer
+        pixels, decoded = self.classifier.preprocessing.open(_content(photo))
+        named = label or self.class_names[int(self.probabilities(pixels[None])[0].argmax())]
+        heat = explainer.heat(pixels, self.class_names.index(named))
+        geometry = self.classifier.preprocessing.geometry
+        return geometry.laid_back(heat, decoded.width, decoded.height)
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """What draws heat maps. Raises ModelError if the network has no convolution."""
+        return Explainer(self.classifier)
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Prepared pixels (N, H, W, C) uint8 -> probabilities (N, num_classes)."""

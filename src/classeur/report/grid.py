@@ -15,7 +15,9 @@ COLUMNS = 6
 
 
 def draw_grid(predictions: Sequence[Prediction], path: Path) -> None:
-    """Draw photos with label and probability; one that cannot be read has its reason instead.
+    """Draw photos with label, probability and whether they are strange.
+
+    One that cannot be read has its reason instead.
 
     Raises:
         InferenceError: if the picture cannot be written.
@@ -52,7 +54,8 @@ def _title(prediction: Prediction) -> str:
         return "cannot be read"
     if prediction.unsure:
         return f"unsure: {_short(' or '.join(prediction.possible) or prediction.label)}"
-    return f"{_short(prediction.label)}  {100 * prediction.probability:.0f} %"
+    strange = "\nstrange" if prediction.is_strange else ""
+    return f"{_short(prediction.label)}  {100 * prediction.probability:.0f} %{strange}"
 
 
 def _short(text: str, at_most: int = 24) -> str:

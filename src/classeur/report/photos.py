@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from PIL import Image
 from classeur.data.decode import decode
 from classeur.data.reader import PhotoReader
 from classeur.errors import DataError, UnreadablePhotoError
+from classeur.evaluation.metrics import SMALLEST
 
 THUMBNAIL = 160
 """Longest side of a photo in a page, in pixels."""
@@ -39,6 +41,15 @@ class PhotoCard:
     """That the network gave to the label."""
     pixelated: bool = False
     """Whether the photo is so small that its pixels should show."""
+    heat: str = ""
+    """The photo with the heat map of the prediction, a data URI; empty: none."""
+    strangeness: float | None = None
+    """Above 1 it resembles nothing the run has seen; None: not measured."""
+
+    @property
+    def loss(self) -> float:
+        """Return minus the natural log of the label's probability, 16.1 at most."""
+        return -math.log(max(self.label_probability, SMALLEST))
 
     @property
     def is_right(self) -> bool:
@@ -58,13 +69,19 @@ class Album:
         Where the file is gone or has become unreadable, the prepared pixels (H, W, C) stand in:
         the same photo as the network saw it.
         """
+        image, _ = self.picture(path, prepared)
+        return data_uri(image), is_small(image)
+
+    def picture(
+        self, path: str, prepared: NDArray[np.uint8] | None = None
+    ) -> tuple[Image.Image, bool]:
+        """Return a photo as an image, and whether the prepared pixels (H, W, C) stand in for it."""
         try:
-            image = decode(self._reader.read(path), enough=THUMBNAIL).image
+            return decode(self._reader.read(path), enough=THUMBNAIL).image, False
         except (DataError, OSError):
             if prepared is None:
                 raise
-            image = Image.fromarray(prepared if prepared.shape[2] == 3 else prepared[:, :, 0])
-        return data_uri(image), is_small(image)
+            return Image.fromarray(prepared if prepared.shape[2] == 3 else prepared[:, :, 0]), True
 
     def card(self, path: str, label: str) -> PhotoCard | None:
         """Return the card of a photo, or None if the file has gone since it was counted."""

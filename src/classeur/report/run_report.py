@@ -18,8 +18,11 @@ from classeur.evaluation.predictions import Predictions, read_predictions
 from classeur.evaluation.slices import worst_slice
 from classeur.models.classifier import Classifier
 from classeur.models.summary import Layer, summarize
+from classeur.report.confused import ConfusedPair, confused_pairs
 from classeur.report.folds import describe_fold
-from classeur.report.photos import Album, PhotoCard
+from classeur.report.heat import Warmth, warmth_of
+from classeur.report.photos import Album, PhotoCard, data_uri, is_small
+from classeur.report.strange import Strange, strange_photos
 from classeur.report.words import (
     describe_fit,
     describe_imbalance,
@@ -69,6 +72,10 @@ class RunReport:
     """Confusion matrix of `SMALL_TEST` test photos; empty where there are few anyway."""
     curve: RiskCurve | None = None
     """Risk against coverage on the test photos."""
+    pairs: list[ConfusedPair] = field(default_factory=list)
+    """The classes that are confused most."""
+    strange: Strange | None = None
+    """Test photos that resemble nothing the run has seen; None: the run cannot tell."""
     binder: str = ""
     """Address of the binder it belongs to, relative to the run folder. Empty: none."""
 
@@ -90,6 +97,7 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
     counts = read_manifest(run.manifest).counts()["train"]
     class_sizes = {name: counts.get(name, 0) for name in metrics.class_names}
     album = _Pictures(root, store)
+    warmth = warmth_of(classifier)
     return RunReport(
         name=run.path.name,
         config=config,
@@ -109,11 +117,13 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
             *([describe_slices(metrics.slices)] if worst_slice(metrics.slices) else []),
         ],
         examples=[album.card(test, row) for row in _spread(test, EXAMPLES)],
-        mistakes=[album.card(test, row) for row in _worst(test, MISTAKES)],
+        mistakes=[album.card(test, row, warmth) for row in _worst(test, MISTAKES)],
         backbone=classifier.backbone,
         class_sizes=class_sizes,
         small_test=small_test(test),
         curve=risk_curve(test.confidence, test.correct),
+        pairs=confused_pairs(test, album.card),
+        strange=strange_photos(test, album.card),
         binder="../index.html" if (run.path.parent / "study.toml").is_file() else "",
     )
 
@@ -153,22 +163,28 @@ class _Pictures:
         self._rows = {printable(path): i for i, path in enumerate(store.paths())} if store else {}
         self._paths = store.paths() if store else []
 
-    def card(self, predictions: Predictions, row: int) -> PhotoCard:
+    def card(self, predictions: Predictions, row: int, warmth: Warmth | None = None) -> PhotoCard:
         path, prepared = predictions.paths[row], None
         at = path
         if self._store is not None and path in self._rows:
             at = self._paths[self._rows[path]]
             prepared = np.asarray(self._store.photos[self._rows[path]])
-        source, pixelated = self._album.thumbnail(at, prepared)
-        label = int(predictions.labels[row])
+        image, stands_in = self._album.picture(at, prepared)
+        label, predicted = int(predictions.labels[row]), int(predictions.predicted[row])
+        heat = ""
+        if warmth is not None and prepared is not None:
+            heat = data_uri(warmth.over(image, prepared, predicted, is_square=stands_in))
+        strangeness = predictions.strangeness
         return PhotoCard(
-            source,
+            data_uri(image),
             path,
             predictions.class_names[label],
-            predictions.class_names[int(predictions.predicted[row])],
+            predictions.class_names[predicted],
             float(predictions.confidence[row]),
             float(predictions.probabilities[row, label]),
-            pixelated,
+            is_small(image),
+            heat,
+            None if strangeness is None else float(strangeness[row]),
         )
 
 
