@@ -139,8 +139,7 @@ def select(listing: Listing, manifest: Manifest, source: Path) -> Listing:
     records = [
         Record(row.path, row.label, row.split, row.group, row.sha256) for row in manifest.rows
     ]
-    columns = listing.columns
-    return Listing(listing.root, listing.layout, records, [], listing.passed_over, columns)
+    return replace(listing, records=records, unreadable=[], review=None)
 
 
 def _row(path: Path, line: int, values: dict[Any, Any]) -> ManifestRow:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -148,8 +148,10 @@ def _scored(
     """
     rows = _rows(manifest, ("val", "test"))
     known = remember(classifier, photos, manifest, batch_size)
-    watched = nullcontext([]) if known is None else measuring(classifier.network, known)
-    with watched as distances:
+    distances: list[NDArray[np.float32]] = []
+    with ExitStack() as watch:
+        if known is not None:
+            distances = watch.enter_context(measuring(classifier.network, known))
         logits = _logits(classifier, photos, rows, batch_size)
     classifier.temperature = 1.0  # whatever an earlier scoring found
     unscaled = _predictions(classifier, logits, manifest, rows)

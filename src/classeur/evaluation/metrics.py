@@ -219,7 +219,7 @@ def _evenly(counts: NDArray[np.int64]) -> float:
 
 
 def _log_loss(losses: NDArray[np.float64], draws: Draws, units: Units) -> Figure:
-    value, most = float(losses.mean()), -math.log(_SMALLEST)
+    value, most = float(losses.mean()), -math.log(SMALLEST)
     if units.count == 1:
         return Figure(value, 0.0, most)
     rest = units.totals(losses - value)
@@ -234,7 +234,7 @@ def _log_loss(losses: NDArray[np.float64], draws: Draws, units: Units) -> Figure
 
 def _losses(labels: NDArray[np.int64], probabilities: NDArray[Any]) -> NDArray[np.float64]:
     of_label = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return np.asarray(-np.log(np.clip(of_label, _SMALLEST, 1)))
+    return np.asarray(-np.log(np.clip(of_label, SMALLEST, 1)))
 
 
 def _worth(
