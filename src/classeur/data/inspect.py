@@ -13,6 +13,14 @@ from tqdm import tqdm
 
 from classeur.data.decode import decode
 from classeur.data.facts import PhotoFacts, full_hash
+from classeur.data.near_duplicates import NearPair, find_near_duplicates, grouped
+from classeur.data.near_findings import (
+    NearDuplicates,
+    NearLeak,
+    near_duplicates,
+    near_leaks,
+    near_sentences,
+)
 from classeur.data.parallel import in_parallel
 from classeur.data.reader import PhotoReader
 from classeur.data.records import Listing, Record, Unreadable, count_by
@@ -92,6 +100,8 @@ class Inspection:
     group_leaks: list[GroupLeak] = field(default_factory=list)
     sides: dict[str, float] = field(default_factory=dict)
     """Given split -> median of the photos' shorter side, in pixels."""
+    near_duplicates: list[NearDuplicates] = field(default_factory=list)
+    near_leaks: list[NearLeak] = field(default_factory=list)
 
     @property
     def class_names(self) -> list[str]:
@@ -112,6 +122,11 @@ class Inspection:
         return [item for item in self.duplicates if len(item.labels) > 1]
 
     @property
+    def near_contradictions(self) -> list[NearDuplicates]:
+        """Near-duplicates that carry different labels."""
+        return [item for item in self.near_duplicates if len(item.labels) > 1]
+
+    @property
     def leaks(self) -> list[Duplicates]:
         """Duplicates that came in different splits."""
         return [item for item in self.duplicates if len({*item.splits} - {""}) > 1]
@@ -123,6 +138,7 @@ class Inspection:
             "per_class": self.per_class,
             "contradictions": [asdict(item) for item in self.contradictions],
             "leaks": [asdict(item) for item in self.leaks],
+            "near_contradictions": [asdict(item) for item in self.near_contradictions],
         }
 
     def sentences(self) -> list[str]:
@@ -140,6 +156,7 @@ class Inspection:
              "photos are exact copies", "of another"),
         ]  # fmt: skip
         found = [f"{n} {one if n == 1 else many} {rest}." for n, one, many, rest in counted if n]
+        found += near_sentences(self.near_duplicates, self.near_leaks)
         if self.imbalance >= 3:
             found.append(
                 f"The largest class has {self.imbalance:.1f} photos for each one of the smallest: "
@@ -176,13 +193,23 @@ def inspect_listing(listing: Listing) -> Inspection:
     seen = list(bar)
     facts = [item for item in seen if isinstance(item, PhotoFacts)]
     unreadable = [*listing.unreadable, *(item for item in seen if isinstance(item, Unreadable))]
-    return findings(listing, facts, unreadable)
+    pairs = find_near_duplicates(facts, reader)
+    return findings(listing, grouped(facts, pairs, reader), unreadable, pairs)
 
 
 def findings(
-    listing: Listing, facts: Sequence[PhotoFacts], unreadable: Iterable[Unreadable]
+    listing: Listing,
+    facts: Sequence[PhotoFacts],
+    unreadable: Iterable[Unreadable],
+    near: Sequence[NearPair] = (),
 ) -> Inspection:
     """Return the findings about photos that were decoded before, for example into a store.
+
+    Args:
+        listing: the photos as they were found.
+        facts: of those that decoded.
+        unreadable: the others.
+        near: pairs of near-duplicates among them.
 
     Raises:
         DataError: if none of the photos could be read.
@@ -208,6 +235,8 @@ def findings(
         samples=_samples(facts),
         group_leaks=_group_leaks(facts),
         sides=_sides(facts),
+        near_duplicates=near_duplicates(facts, near),
+        near_leaks=near_leaks(facts, near),
     )
 
 
