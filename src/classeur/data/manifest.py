@@ -60,6 +60,12 @@ class Manifest:
             counts[row.split][row.label] += 1
         return counts
 
+    def records(self) -> list[Record]:
+        """Return the photos with the splits that they were given."""
+        return [
+            Record(row.path, row.label, row.split, row.group, row.sha256) for row in self.rows
+        ]
+
     def to_csv(self) -> str:
         """Return the manifest as CSV text."""
         text = io.StringIO()
@@ -121,10 +127,7 @@ def select(listing: Listing, manifest: Manifest, source: Path) -> Listing:
                 f"{len(paths)} of the {len(manifest.rows)} photos in {source} {what}: {shown}. "
                 "Expected the very photos that the manifest was made from."
             )
-    records = [
-        Record(row.path, row.label, row.split, row.group, row.sha256) for row in manifest.rows
-    ]
-    return Listing(listing.root, listing.layout, records, [], listing.passed_over)
+    return Listing(listing.root, listing.layout, manifest.records(), [], listing.passed_over)
 
 
 def _row(path: Path, line: int, values: dict[Any, Any]) -> ManifestRow:

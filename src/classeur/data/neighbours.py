@@ -17,13 +17,13 @@ BITS = 128
 _BANDS = 8
 _WIDTH = BITS // _BANDS
 
-FEW = 1024
+FEW = 4096
 """Up to so many codes every two are compared: faster than the bands."""
 
 AT_ONCE = 1 << 21
 """Pairs that are compared at once: bounds the memory, to about 200 MB."""
 
-PAIRS_EACH = 20
+PAIRS_EACH = 5
 """Pairs for each code, on average, above which the radius shrinks."""
 
 Codes = NDArray[np.uint64]
@@ -63,7 +63,9 @@ def neighbours(codes: Codes, radius: int) -> Pairs:
 
 
 def _all_pairs(count: int) -> Iterator[tuple[Pairs, Pairs]]:
-    yield np.triu_indices(count, 1)
+    for row in range(count - 1):
+        others = np.arange(row + 1, count)
+        yield np.full_like(others, row), others
 
 
 def _close_pairs(codes: Codes, radius: int) -> Iterator[tuple[Pairs, Pairs]]:

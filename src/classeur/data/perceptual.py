@@ -7,7 +7,7 @@ from PIL import Image
 
 from classeur.data.decode import Decoded
 
-SMALLEST = 64
+SMALLEST = 48
 """Photos with a shorter side, in pixels, have no hash: too many of them look alike."""
 
 FLAT = 3.0

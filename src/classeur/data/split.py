@@ -136,11 +136,26 @@ def _check(facts: Sequence[PhotoFacts], chosen: dict[str, str]) -> None:
         if not all(numbers[name] for name in SPLITS)
     }
     if lacking:
+        together = _units(facts)
         named = "; ".join(
-            f"{label} ({sum(counts[label].values())} photos, none left for {', '.join(splits)})"
+            f"{label} ({_amount(sum(counts[label].values()), together[label])}, none left for "
+            f"{', '.join(splits)})"
             for label, splits in lacking.items()
         )
         raise SplitError(
             "too few photos for a split into train, val and test, with duplicates and groups kept "
             f"together: {named}. Add photos of these classes or leave them out with --classes."
         )
+
+
+def _units(facts: Sequence[PhotoFacts]) -> Counter[str]:
+    """Return label -> how many parts its photos come in, each of which stays together."""
+    return Counter(
+        label for cluster in _clusters(facts) for label in {fact.label for fact in cluster}
+    )
+
+
+def _amount(photos: int, units: int) -> str:
+    if units == photos:
+        return f"{photos} photos"
+    return f"{photos} photos in {units} {'group' if units == 1 else 'groups'}"

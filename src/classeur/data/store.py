@@ -39,6 +39,7 @@ from classeur.data.facts import (
     write_unreadable,
 )
 from classeur.data.geometry import Geometry
+from classeur.data.manifest import Manifest
 from classeur.data.near_duplicates import (
     NearPair,
     find_near_duplicates,
@@ -74,6 +75,10 @@ class Store:
     def facts(self, listing: Listing) -> list[PhotoFacts]:
         """Return a row a photo, in the order of `photos`, with the listing's labels and splits."""
         return read_facts(self.path / "facts.csv", listing.records)
+
+    def facts_in(self, manifest: Manifest) -> list[PhotoFacts]:
+        """Return the same with a manifest's labels and splits."""
+        return read_facts(self.path / "facts.csv", manifest.records())
 
     def paths(self) -> list[str]:
         """Return the path of each photo, in the order of `photos`."""

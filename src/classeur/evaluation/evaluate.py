@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from classeur.data.manifest import Manifest
+from classeur.data.near_findings import Copies
 from classeur.errors import RunFolderError
+from classeur.evaluation.leaks import LeakEffect, measure_leaks
 from classeur.evaluation.metrics import Metrics, measure
 from classeur.evaluation.predictions import Predictions
 from classeur.models.classifier import Classifier, count_parameters, logits_of
@@ -44,11 +46,14 @@ class RunMetrics:
     """Size of the weights."""
     latency_ms: float
     """Time to classify one prepared photo, in milliseconds: the fastest quarter of 40 tries."""
+    leaks: LeakEffect | None = None
+    """What copies of training photos among the test photos do to its accuracy. None: no copies."""
 
     def write(self, run: RunFolder) -> None:
         """Write metrics.json."""
         splits = {name: metrics.to_dict() for name, metrics in self.splits.items()}
-        write_json(run.metrics, {"version": METRICS_VERSION, **vars(self), "splits": splits})
+        leaks = {"leaks": asdict(self.leaks) if self.leaks else None}
+        write_json(run.metrics, {"version": METRICS_VERSION, **vars(self), "splits": splits, **leaks})
 
 
 def read_metrics(run: RunFolder) -> RunMetrics:
@@ -68,7 +73,9 @@ def read_metrics(run: RunFolder) -> RunMetrics:
                 f'classeur train --resume "{run.path}"'
             )
         splits = {name: Metrics.from_dict(split) for name, split in values.pop("splits").items()}
-        return RunMetrics(splits=splits, **values)
+        leaks = values.pop("leaks", None)  # there was none once
+        effect = LeakEffect.from_dict(leaks) if leaks else None
+        return RunMetrics(splits=splits, leaks=effect, **values)
     except (AttributeError, KeyError, TypeError) as error:
         raise RunFolderError(f"{run.metrics} is broken: {error!r}.") from error
 
@@ -81,6 +88,7 @@ def evaluate_run(
     reason: str,
     device: torch.device | None = None,
     batch_size: int = BATCH_SIZE,
+    copies: Copies | None = None,
 ) -> RunMetrics:
     """Score a run on its own splits; write predictions.parquet and metrics.json.
 
@@ -93,6 +101,7 @@ def evaluate_run(
         reason: why the test split is opened.
         device: where to compute; None: the CPU.
         batch_size: photos for each pass through the network.
+        copies: test photos that have a copy among the training photos. None: not known.
     """
     classifier = Classifier.load(run, device)
     record_opening(run, reason, len(manifest.indices("test")))
@@ -110,6 +119,7 @@ def evaluate_run(
         count_parameters(classifier.network),
         run.weights.stat().st_size,
         latency(classifier),
+        measure_leaks(by_split["test"], copies) if copies else None,
     )
     result.write(run)
     return result

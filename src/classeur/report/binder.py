@@ -14,6 +14,7 @@ from classeur.errors import UnreadablePhotoError
 from classeur.evaluation.comparison import compare
 from classeur.evaluation.evaluate import read_metrics
 from classeur.evaluation.predictions import read_predictions
+from classeur.report.leaks import describe_leaks, leaking_pairs
 from classeur.report.photos import Album, PhotoCard
 from classeur.report.questions import Question, answer_all, written
 from classeur.report.study_report import RungSheet, StudyReport
@@ -76,6 +77,7 @@ def build_study_report(
         conclusion=[
             *conclude(chosen.name, pairs, chosen.metrics.splits["test"], chosen.openings),
             *describe_imbalance(chosen.metrics.splits["test"], counts["train"]),
+            *describe_leaks(chosen.metrics.leaks),
             *seen_before(
                 {sheet.name: sheet.pretrained_on for sheet in sheets},
                 [str(root), *(row.path for row in manifest.rows)],
@@ -84,6 +86,7 @@ def build_study_report(
         environment=read_json(_folder(runs, chosen).environment),
         answers=answer_all(questions, pairs, asked, missing),
         about=list(about),
+        leaking=leaking_pairs(inspection),
     )
 
 
@@ -109,6 +112,7 @@ def comparison(report: StudyReport) -> dict[str, Any]:
                 "val_accuracy": asdict(sheet.val),
                 "test_accuracy": asdict(sheet.test),
                 "test_log_loss": asdict(sheet.metrics.splits["test"].log_loss),
+                "leaks": asdict(sheet.metrics.leaks) if sheet.metrics.leaks else None,
                 "seed_scores": sheet.seed_scores,
                 "epochs": sheet.epochs,
                 "seconds": sheet.seconds,

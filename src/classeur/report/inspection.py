@@ -6,10 +6,11 @@ from pathlib import Path
 
 from classeur.data.inspect import Inspection
 from classeur.report.binder import sample_sheet
+from classeur.report.leaks import leaking_pairs
 
 
 def write_inspection_page(found: Inspection, path: Path) -> None:
     """Write the page. Photos that cannot be read are named in it, not shown."""
     from classeur.report.render import render_inspection
 
-    render_inspection(found, sample_sheet(found), path)
+    render_inspection(found, sample_sheet(found), path, leaking_pairs(found))

@@ -18,6 +18,7 @@ from classeur.report.curves import learning_curves, small_multiples
 from classeur.report.figures import accuracy_against_time, confusion_map, test_scores
 from classeur.report.filters import FilterPage
 from classeur.report.imbalance import recall_against_size
+from classeur.report.leaks import PairCard
 from classeur.report.photos import PhotoCard
 from classeur.report.run_report import RunReport
 from classeur.report.search_figures import accuracy_over_trials, importances, option_scatters
@@ -103,6 +104,7 @@ def render_study(report: StudyReport, folder: Path) -> None:
         "verdicts": views.verdicts(report),
         "pairs_of_chosen": views.pairs_of_chosen(report),
         "untrained": views.without_history(report),
+        "leaks": [(rung.name, rung.metrics.leaks) for rung in report.rungs if rung.metrics.leaks],
         "seeds": several_seeds,
         "openings": any(rung.openings > 1 for rung in report.rungs),
         "gap_limit": GAP,
@@ -114,10 +116,13 @@ def render_study(report: StudyReport, folder: Path) -> None:
 
 
 def render_inspection(
-    inspection: Inspection, samples: Mapping[str, Sequence[PhotoCard]], path: Path
+    inspection: Inspection,
+    samples: Mapping[str, Sequence[PhotoCard]],
+    path: Path,
+    leaking: Sequence[PairCard] = (),
 ) -> None:
     """Write what was found about a folder of photos as one HTML page."""
-    values = {"inspection": inspection, "samples": samples}
+    values = {"inspection": inspection, "samples": samples, "leaking": leaking}
     write_text(path, _page("inspection.html.j2", values))
 
 

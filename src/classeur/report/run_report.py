@@ -15,6 +15,7 @@ from classeur.evaluation.evaluate import RunMetrics, read_metrics
 from classeur.evaluation.predictions import Predictions, read_predictions
 from classeur.models.classifier import Classifier
 from classeur.models.summary import Layer, summarize
+from classeur.report.leaks import describe_leaks
 from classeur.report.photos import Album, PhotoCard
 from classeur.report.words import (
     describe_fit,
@@ -92,6 +93,7 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
             *describe_tuning(read_history(head_stage(run).history), history),
             *describe_split(metrics.splits["test"], metrics.class_names),
             *describe_imbalance(metrics.splits["test"], class_sizes),
+            *describe_leaks(metrics.leaks),
         ],
         examples=[album.card(test, row) for row in _spread(test, EXAMPLES)],
         mistakes=[album.card(test, row) for row in _worst(test, MISTAKES)],

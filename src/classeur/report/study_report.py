@@ -9,6 +9,7 @@ from classeur.data.inspect import Inspection
 from classeur.evaluation.comparison import Pair
 from classeur.evaluation.evaluate import RunMetrics
 from classeur.evaluation.metrics import Figure
+from classeur.report.leaks import PairCard
 from classeur.report.photos import PhotoCard
 from classeur.report.questions import Answer
 from classeur.training.history import EpochRow
@@ -78,3 +79,5 @@ class StudyReport:
     """To the questions of the study, in its order."""
     about: list[str] = field(default_factory=list)
     """What the study is, in paragraphs; empty for one that has no name."""
+    leaking: list[PairCard] = field(default_factory=list)
+    """Near-duplicates that came in different splits; not more than a page shows."""
