@@ -28,7 +28,7 @@ def with_groups(records: Sequence[Record], group_from: str) -> list[Record]:
     told = next((record for record in records if record.group), None)
     if told is not None:
         raise DataError(
-            f'group_from takes the groups from the paths, but a table gives {told.path} the group '
+            f"group_from takes the groups from the paths, but a table gives {told.path} the group "
             f'"{printable(told.group)}" already. Leave out one of the two.'
         )
     grouped = [replace(record, group=_group(pattern, record.path)) for record in records]

@@ -62,9 +62,7 @@ class Manifest:
 
     def records(self) -> list[Record]:
         """Return the photos with the splits that they were given."""
-        return [
-            Record(row.path, row.label, row.split, row.group, row.sha256) for row in self.rows
-        ]
+        return [Record(row.path, row.label, row.split, row.group, row.sha256) for row in self.rows]
 
     def to_csv(self) -> str:
         """Return the manifest as CSV text."""

@@ -35,6 +35,9 @@ SLACK = 3
 ALIKE = 0.8
 """Likeness from which two photos are near-duplicates."""
 
+CROWDED = 0.97
+"""The same, where so many hashes are close that closeness is no evidence: pictures of digits."""
+
 RELATED = 0.5
 """Likeness below which two photos are in no group together, whatever lies between them."""
 
@@ -61,7 +64,8 @@ def find_near_duplicates(facts: Sequence[PhotoFacts], reader: PhotoReader) -> li
         reader: of the same root.
     """
     firsts = list({fact.content: fact for fact in reversed(facts) if fact.hash}.values())[::-1]
-    pairs = candidates([fact.hash for fact in firsts])
+    pairs, crowded = candidates([fact.hash for fact in firsts])
+    enough = CROWDED if crowded else ALIKE
     looks = _Looks(reader)
 
     def confirm(pair: NDArray[np.int64]) -> NearPair | None:
@@ -69,26 +73,28 @@ def find_near_duplicates(facts: Sequence[PhotoFacts], reader: PhotoReader) -> li
         if looks.distance(first, second) > RADIUS:
             return None
         alike = looks.likeness(first, second)
-        return NearPair(first, second, round(alike, 4)) if alike >= ALIKE else None
+        return NearPair(first, second, round(alike, 4)) if alike >= enough else None
 
     return [pair for pair in in_parallel(confirm, pairs, chunk=16) if pair is not None]
 
 
-def candidates(hashes: Sequence[str]) -> NDArray[np.int64]:
+def candidates(hashes: Sequence[str]) -> tuple[NDArray[np.int64], bool]:
     """Return the pairs of hashes, (M, 2) indices, that differ in at most `RADIUS + SLACK` bits.
 
-    Of equal hashes the first stands for all, and is paired with each.
+    Of equal hashes the first stands for all, and is paired with each. The second value says
+    whether there were so many pairs that only the closest are returned.
     """
     if len(hashes) < 2:
-        return np.empty((0, 2), np.int64)
+        return np.empty((0, 2), np.int64), False
     codes = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint64).reshape(-1, BITS // 64)
     distinct, firsts, places = np.unique(codes, axis=0, return_index=True, return_inverse=True)
     leaders = firsts[places.reshape(-1)]
     followers = np.flatnonzero(leaders != np.arange(len(codes)))
     equal = np.stack([leaders[followers], followers], axis=1)
-    near = np.sort(firsts[neighbours(distinct, RADIUS + SLACK)], axis=1)
+    close, radius = neighbours(distinct, RADIUS + SLACK)
+    near = np.sort(firsts[close], axis=1)
     pairs = np.concatenate([equal, near])
-    return np.asarray(pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))])
+    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))], radius < RADIUS + SLACK
 
 
 def grouped(

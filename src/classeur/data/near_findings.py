@@ -44,9 +44,7 @@ class Copies:
     """Nearly the same picture, and no exact copy."""
 
 
-def near_duplicates(
-    facts: Sequence[PhotoFacts], pairs: Sequence[NearPair]
-) -> list[NearDuplicates]:
+def near_duplicates(facts: Sequence[PhotoFacts], pairs: Sequence[NearPair]) -> list[NearDuplicates]:
     """Return the groups, in the order of their first photos."""
     groups: dict[str, list[PhotoFacts]] = defaultdict(list)
     for fact in facts:

@@ -23,14 +23,14 @@ FEW = 4096
 AT_ONCE = 1 << 21
 """Pairs that are compared at once: bounds the memory, to about 200 MB."""
 
-PAIRS_EACH = 5
+PAIRS_EACH = 3
 """Pairs for each code, on average, above which the radius shrinks."""
 
 Codes = NDArray[np.uint64]
 Pairs = NDArray[np.int64]
 
 
-def neighbours(codes: Codes, radius: int) -> Pairs:
+def neighbours(codes: Codes, radius: int) -> tuple[Pairs, int]:
     """Return the pairs of different rows that differ in at most `radius` bits.
 
     Where so many are that close that there would be more than `PAIRS_EACH` pairs a code, only the
@@ -41,7 +41,7 @@ def neighbours(codes: Codes, radius: int) -> Pairs:
         radius: in bits, below 32.
 
     Returns:
-        (M, 2) rows, the smaller one first, in ascending order.
+        (M, 2) rows, the smaller one first, in ascending order; and the radius in the end.
     """
     low, high = np.ascontiguousarray(codes.T)
     found, distances = np.empty((0, 2), np.int64), np.empty(0, np.uint8)
@@ -59,7 +59,7 @@ def neighbours(codes: Codes, radius: int) -> Pairs:
             radius -= 1
             kept = distances <= radius
             found, distances = found[kept], distances[kept]
-    return found
+    return found, radius
 
 
 def _all_pairs(count: int) -> Iterator[tuple[Pairs, Pairs]]:

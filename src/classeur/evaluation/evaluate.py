@@ -53,7 +53,9 @@ class RunMetrics:
         """Write metrics.json."""
         splits = {name: metrics.to_dict() for name, metrics in self.splits.items()}
         leaks = {"leaks": asdict(self.leaks) if self.leaks else None}
-        write_json(run.metrics, {"version": METRICS_VERSION, **vars(self), "splits": splits, **leaks})
+        write_json(
+            run.metrics, {"version": METRICS_VERSION, **vars(self), "splits": splits, **leaks}
+        )
 
 
 def read_metrics(run: RunFolder) -> RunMetrics:
