@@ -10,8 +10,8 @@ duplicates of some of them are planted in it, under other names: a third resized
 90 %, a third saved again as JPEG of quality 40, a third cropped by 3 % on each side.
     found         planted pairs that are reported
     missed        planted pairs that are not
-    others        groups reported that hold no planted photo: near-duplicates that the data holds on
-                  its own, or false alarms; --sheet writes them to a page, to be looked at
+    others        groups without a planted photo: near-duplicates of the data's own, or
+                  false alarms; --sheet writes them to a page, to be looked at
 Time: about a minute for 2,500 photos on 2 cores, most of it decoding. Figures: benchmarks/README.md.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -162,7 +163,7 @@ class TestFinding:
         assert {(fact.hash, fact.near) for fact in facts} == {("", "")}
 
     def test_enlarged_digits_are_no_flood(self, tmp_path):
-        """Twenty-two digits in each hundred were near-duplicates before crowds were judged apart."""
+        """Two thirds of them were near-duplicates before crowds were judged apart."""
         for i, pixels in enumerate(load_digits().images[:300]):
             digit = Image.fromarray((pixels * 15.9).astype(np.uint8)).resize((96, 96))
             save(digit, tmp_path / str(load_digits().target[i]) / f"{i}.png")
@@ -208,7 +209,7 @@ class TestGroups:
         for i in range(steps):
             save(Image.blend(one, other, i / (steps - 1)), tmp_path / "a" / f"{i:02d}.png")
         facts = [fact(f"a/{i:02d}.png") for i in range(steps)]
-        pairs = [NearPair(a.path, b.path, 0.9) for a, b in zip(facts, facts[1:], strict=False)]
+        pairs = [NearPair(a.path, b.path, 0.9) for a, b in itertools.pairwise(facts)]
         result = grouped(facts, pairs, PhotoReader(tmp_path))
         names = {item.near for item in result} - {""}
         assert len(names) > 1
@@ -264,7 +265,8 @@ class TestFindings:
     def test_sentences(self, found):
         assert found.sentences()[:3] == [
             "1 group of near-duplicates carries more than one label: look at them.",
-            "2 pairs of near-duplicates lie in different splits: scores on such photos are too good.",
+            "2 pairs of near-duplicates lie in different splits: scores on such photos are too "
+            "good.",
             "2 photos nearly repeat another: resized, saved again, cropped a little, or taken a "
             "moment later.",
         ]
@@ -297,3 +299,10 @@ class TestFindings:
         ]
         assert copies_in_training(facts) == Copies(["2"], ["3"])
         assert copies_in_training(facts, "val") == Copies([], [])
+
+
+def test_a_crowd_needs_more_likeness(tmp_path, monkeypatch):
+    folder(tmp_path, {"coffee": CHANGES["all of it"], "astronaut": lambda image: image.rotate(2)})
+    assert len(groups(tmp_path)) == 2
+    monkeypatch.setattr(module, "PAIRS_EACH", 0)
+    assert groups(tmp_path) == [["a/coffee.png", "b/coffee again.png"]]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from classeur.data import neighbours as module
-from classeur.data.neighbours import BITS, PAIRS_EACH, neighbours
+from classeur.data.neighbours import BITS, neighbours
 
 
 def close_codes(count: int = 600, seed: int = 0) -> np.ndarray:
@@ -37,15 +37,17 @@ def test_the_pairs_are_those_of_comparing_every_two(monkeypatch, few, radius):
 @pytest.mark.parametrize("few", [0, 10_000])
 def test_the_radius_shrinks_where_all_are_close(monkeypatch, few):
     monkeypatch.setattr(module, "FEW", few)
+    monkeypatch.setattr(module, "PAIRS_EACH", 5)
+    monkeypatch.setattr(module, "FEW_PAIRS", 0)
     codes = np.zeros((200, 2), np.uint64)
     codes[:, 0] = np.arange(200)  # 8 bits: all within a radius of 8
     pairs, radius = neighbours(codes, 24)
-    assert 0 < len(pairs) <= PAIRS_EACH * 200
+    assert 0 < len(pairs) <= 5 * 200
     distances = np.bitwise_count(codes[pairs[:, 0], 0] ^ codes[pairs[:, 1], 0])
     every = np.bitwise_count(codes[:, None, 0] ^ codes[None, :, 0])[np.triu_indices(200, 1)]
     assert radius == distances.max() < 8
     assert len(pairs) == (every <= radius).sum()  # all of the closest, none left out
-    assert (every <= radius + 1).sum() > PAIRS_EACH * 200
+    assert (every <= radius + 1).sum() > 5 * 200
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])

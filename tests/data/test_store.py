@@ -96,7 +96,9 @@ class TestContent:
         assert len({fact.content for fact in facts}) == 12
         with (store.path / "facts.csv").open(newline="") as file:
             header = next(csv.reader(file))
-        assert header == ["path", "sha256", "width", "height", "mode", "format", "content"]
+        assert header == [
+            "path", "sha256", "width", "height", "mode", "format", "content", "hash", "near",
+        ]  # fmt: skip
 
     def test_about(self, listing, tmp_path):
         store = build_store(listing, Geometry(8), tmp_path / "store")

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from classeur.data.decode import decode
 from classeur.data.facts import PhotoFacts
 from classeur.data.likeness import SIDE, likeness, small
-from classeur.data.neighbours import BITS, neighbours
+from classeur.data.neighbours import BITS, PAIRS_EACH, neighbours
 from classeur.data.parallel import in_parallel
 from classeur.data.perceptual import perceptual_hash
 from classeur.data.reader import PhotoReader
@@ -82,7 +82,7 @@ def candidates(hashes: Sequence[str]) -> tuple[NDArray[np.int64], bool]:
     """Return the pairs of hashes, (M, 2) indices, that differ in at most `RADIUS + SLACK` bits.
 
     Of equal hashes the first stands for all, and is paired with each. The second value says
-    whether there were so many pairs that only the closest are returned.
+    whether there are so many pairs, on average, that a close hash is no evidence.
     """
     if len(hashes) < 2:
         return np.empty((0, 2), np.int64), False
@@ -94,7 +94,8 @@ def candidates(hashes: Sequence[str]) -> tuple[NDArray[np.int64], bool]:
     close, radius = neighbours(distinct, RADIUS + SLACK)
     near = np.sort(firsts[close], axis=1)
     pairs = np.concatenate([equal, near])
-    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))], radius < RADIUS + SLACK
+    crowded = radius < RADIUS + SLACK or len(close) > PAIRS_EACH * len(distinct)
+    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))], crowded
 
 
 def grouped(

@@ -26,6 +26,9 @@ AT_ONCE = 1 << 21
 PAIRS_EACH = 3
 """Pairs for each code, on average, above which the radius shrinks."""
 
+FEW_PAIRS = 5000
+"""Up to so many pairs it never does."""
+
 Codes = NDArray[np.uint64]
 Pairs = NDArray[np.int64]
 
@@ -33,7 +36,7 @@ Pairs = NDArray[np.int64]
 def neighbours(codes: Codes, radius: int) -> tuple[Pairs, int]:
     """Return the pairs of different rows that differ in at most `radius` bits.
 
-    Where so many are that close that there would be more than `PAIRS_EACH` pairs a code, only the
+    Where more are that close than `PAIRS_EACH` pairs a code and `FEW_PAIRS` in all, only the
     closest are returned: the radius shrinks to the largest at which they are that few.
 
     Args:
@@ -44,6 +47,7 @@ def neighbours(codes: Codes, radius: int) -> tuple[Pairs, int]:
         (M, 2) rows, the smaller one first, in ascending order; and the radius in the end.
     """
     low, high = np.ascontiguousarray(codes.T)
+    most = max(PAIRS_EACH * len(codes), FEW_PAIRS)
     found, distances = np.empty((0, 2), np.int64), np.empty(0, np.uint8)
     comparisons = _all_pairs(len(codes)) if len(codes) <= FEW else _close_pairs(codes, radius)
     for first, second in comparisons:
@@ -55,7 +59,7 @@ def neighbours(codes: Codes, radius: int) -> tuple[Pairs, int]:
         some = np.sort(np.stack([first[near], second[near]], axis=1), axis=1)
         found, rows = np.unique(np.concatenate([found, some]), axis=0, return_index=True)
         distances = np.concatenate([distances, bits[near]])[rows]
-        while len(found) > PAIRS_EACH * len(codes) and radius > 0:
+        while len(found) > most and radius > 0:
             radius -= 1
             kept = distances <= radius
             found, distances = found[kept], distances[kept]

@@ -37,8 +37,8 @@ def list_table(table: Path, group_column: str = "") -> Listing:
     """List the photos of a table. Paths are relative to the table's folder, or absolute.
 
     Raises:
-        DataError: if a column is missing, `group_column` included, the text is neither UTF-8 nor UTF-16, or rows lack a path
-            or label, name an unknown split or contradict each other.
+        DataError: if a column is missing, `group_column` included, the text is neither UTF-8 nor
+            UTF-16, or rows lack a path or label, name an unknown split or contradict each other.
     """
     rows = list(_rows(table, group_column))
     _check_text(table, rows)
