@@ -41,6 +41,13 @@ class DataConfig(Section):
     label_from: str = ""
     """Regular expression on the file name; its first group is the label. For the layouts `flat` and
     `split-folders`. Empty: not used."""
+    group_from: str = ""
+    """Regular expression on the path of a photo below `photos`; its first group, or all of the
+    match, names what the photo belongs to (patient, camera, day), which then lies in one split.
+    Photos that do not match belong to nothing. Empty: not used."""
+    group_column: str = ""
+    """Column of a table that names what each photo belongs to. Empty: `group` or `group_id`, if
+    there is one."""
     classes: tuple[str, ...] = ()
     """Keep only these labels. Empty: all."""
     top_classes: int = 0
@@ -72,6 +79,8 @@ class DataConfig(Section):
         """Yield a sentence for every option whose value cannot be right."""
         yield from self.one_of(LAYOUTS, "layout")
         yield from self.at_least(0, "top_classes", "limit_per_class", "split_seed")
+        if self.group_from and self.group_column:
+            yield "group_from and group_column both name the groups: choose one of the two."
         yield from self.between(0.001, 1, "val", "test")
         if self.folds or self.fold != 1:
             yield from self._problems_of_folds()

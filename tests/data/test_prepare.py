@@ -46,7 +46,7 @@ class TestPrepare:
         prepare(config(photos), PreprocessingConfig(), tmp_path / "arrays")
         assert {file.name for file in (tmp_path / "arrays").iterdir()} == {
             "photos.npy", "labels.npy", "class_names.json", "manifest.csv", "facts.csv",
-            "unreadable.csv", "store.json",
+            "unreadable.csv", "near_duplicates.csv", "store.json",
         }  # fmt: skip
 
     def test_what_was_left_open_is_chosen(self, photos, class_folders, tmp_path):

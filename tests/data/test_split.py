@@ -243,7 +243,9 @@ class TestTooFew:
 
     def test_copies_count_once(self):
         facts = many({"cat": 10}) + [fact(f"{n}", "dog", content="same") for n in range(9)]
-        with pytest.raises(SplitError, match=r"dog \(9 photos, none left for val, test\)"):
+        with pytest.raises(
+            SplitError, match=r"dog \(9 photos in 1 group, none left for val, test\)"
+        ):
             split(facts)
 
     def test_a_class_that_a_given_split_lacks(self):

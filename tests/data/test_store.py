@@ -97,7 +97,7 @@ class TestContent:
         assert len({fact.content for fact in facts}) == 12
         with (store.path / "facts.csv").open(newline="") as file:
             header = next(csv.reader(file))
-        seen = ["path", "sha256", "width", "height", "mode", "format", "content"]
+        seen = ["path", "sha256", "width", "height", "mode", "format", "content", "hash", "near"]
         assert header == [*seen, *COLUMNS]
 
     def test_about(self, listing, tmp_path):

@@ -137,6 +137,15 @@ def show_inspection(found: Inspection) -> str:
         "duplicates across splits",
         [f"{' = '.join(d.paths)} ({', '.join(d.splits)})" for d in found.leaks],
     )
+    lines += _listed("near-duplicates", [" ~ ".join(d.paths) for d in found.near_duplicates])
+    lines += _listed(
+        "near-duplicates with different labels",
+        [f"{' ~ '.join(d.paths)} ({', '.join(d.labels)})" for d in found.near_contradictions],
+    )
+    lines += _listed(
+        "near-duplicates across splits",
+        [f"{' ~ '.join(d.paths)} ({', '.join(d.splits)})" for d in found.near_leaks],
+    )
     lines += _listed(
         "groups across splits",
         [f"{g.group} ({_counts(g.splits)})" for g in found.group_leaks],

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from classeur.data.decode import Color, Decoded, decode, to_pixels
 from classeur.data.parallel import in_parallel
+from classeur.data.perceptual import perceptual_hash
 from classeur.data.quality import COLUMNS, Look
 from classeur.data.reader import PhotoReader
 from classeur.data.records import Record, Unreadable
@@ -42,6 +43,10 @@ class PhotoFacts:
     """Hash of the decoded picture: equal for the same picture in another file or format."""
     look: Look = field(default_factory=Look)
     """Brightness, sharpness, colour, …"""
+    hash: str = ""
+    """Perceptual hash, 32 digits; empty where it would be no evidence."""
+    near: str = ""
+    """The path that names its group of near-duplicates; empty: it has none."""
 
     @classmethod
     def of(cls, record: Record, decoded: Decoded, content: str, file_bytes: int = 0) -> PhotoFacts:
@@ -50,6 +55,7 @@ class PhotoFacts:
             record.path, record.label, record.split, record.group, record.sha256,
             decoded.width, decoded.height, decoded.mode, decoded.format, content,
             Look.of(decoded, file_bytes),
+            perceptual_hash(decoded),
         )  # fmt: skip
 
     @property
@@ -104,7 +110,7 @@ def _digest(decoded: Decoded, pixels: NDArray[np.uint8]) -> str:
     return digest.hexdigest()
 
 
-_SEEN = ("path", "sha256", "width", "height", "mode", "format", "content")
+_SEEN = ("path", "sha256", "width", "height", "mode", "format", "content", "hash", "near")
 """The columns of facts.csv: what the pixels say. Label, split and group come from the listing."""
 
 
@@ -124,7 +130,7 @@ def read_facts(path: Path, records: Iterable[Record]) -> list[PhotoFacts]:
         PhotoFacts(
             row["path"], by_path[row["path"]].label, by_path[row["path"]].split,
             by_path[row["path"]].group, row["sha256"], int(row["width"]), int(row["height"]),
-            row["mode"], row["format"], row["content"], Look.read(row),
+            row["mode"], row["format"], row["content"], Look.read(row), row["hash"], row["near"],
         )
         for row in _read(path)
     ]  # fmt: skip

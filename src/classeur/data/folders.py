@@ -150,7 +150,7 @@ def _take_splits(listing: Listing, root: Path, label_from: str) -> None:
 
 
 def _take_flat(listing: Listing, folder: Path, split: str, label_from: str) -> None:
-    pattern = _compiled(label_from) if label_from else None
+    pattern = compiled(label_from, "label_from") if label_from else None
     for path in walk_photos(folder, listing):
         label = _label_in_name(PurePosixPath(path), pattern)
         if label is None:
@@ -159,12 +159,13 @@ def _take_flat(listing: Listing, folder: Path, split: str, label_from: str) -> N
             listing.records.append(Record(path, label, split))
 
 
-def _compiled(label_from: str) -> re.Pattern[str]:
+def compiled(expression: str, option: str) -> re.Pattern[str]:
+    """Return a regular expression that an option gave. Raises DataError if it is none."""
     try:
-        return re.compile(label_from)
+        return re.compile(expression)
     except re.error as error:
         raise DataError(
-            f"label_from must be a regular expression, received {label_from!r}: {error}."
+            f"{option} must be a regular expression, received {expression!r}: {error}."
         ) from error
 
 

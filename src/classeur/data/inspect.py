@@ -13,6 +13,14 @@ from tqdm import tqdm
 
 from classeur.data.decode import decode
 from classeur.data.facts import PhotoFacts, full_hash
+from classeur.data.near_duplicates import NearPair, find_near_duplicates, grouped
+from classeur.data.near_findings import (
+    NearDuplicates,
+    NearLeak,
+    near_duplicates,
+    near_leaks,
+    near_sentences,
+)
 from classeur.data.parallel import in_parallel
 from classeur.data.quality import KINDS, Odd, odd_photos
 from classeur.data.reader import PhotoReader, file_size
@@ -100,6 +108,8 @@ class Inspection:
     """What size, mode and colour alone tell of the labels; None: not asked, or too few photos."""
     review: Review | None = None
     """What a reviewed list of labels changed; None: there was none."""
+    near_duplicates: list[NearDuplicates] = field(default_factory=list)
+    near_leaks: list[NearLeak] = field(default_factory=list)
 
     @property
     def class_names(self) -> list[str]:
@@ -120,6 +130,11 @@ class Inspection:
         return [item for item in self.duplicates if len(item.labels) > 1]
 
     @property
+    def near_contradictions(self) -> list[NearDuplicates]:
+        """Near-duplicates that carry different labels."""
+        return [item for item in self.near_duplicates if len(item.labels) > 1]
+
+    @property
     def leaks(self) -> list[Duplicates]:
         """Duplicates that came in different splits."""
         return [item for item in self.duplicates if len({*item.splits} - {""}) > 1]
@@ -131,6 +146,7 @@ class Inspection:
             "per_class": self.per_class,
             "contradictions": [asdict(item) for item in self.contradictions],
             "leaks": [asdict(item) for item in self.leaks],
+            "near_contradictions": [asdict(item) for item in self.near_contradictions],
         }
 
     def sentences(self) -> list[str]:
@@ -155,6 +171,7 @@ class Inspection:
             found.append(self.trivial.sentence())
         if self.review:
             found.append(self.review.sentence())
+        found += near_sentences(self.near_duplicates, self.near_leaks)
         if self.imbalance >= 3:
             found.append(
                 f"The largest class has {self.imbalance:.1f} photos for each one of the smallest: "
@@ -192,13 +209,25 @@ def inspect_listing(listing: Listing) -> Inspection:
     seen = list(bar)
     facts = [item for item in seen if isinstance(item, PhotoFacts)]
     unreadable = [*listing.unreadable, *(item for item in seen if isinstance(item, Unreadable))]
-    return replace(findings(listing, facts, unreadable), trivial=find_trivial(facts))
+    pairs = find_near_duplicates(facts, reader)
+    facts = grouped(facts, pairs, reader)
+    found = findings(listing, facts, unreadable, pairs)
+    return replace(found, trivial=find_trivial(facts))
 
 
 def findings(
-    listing: Listing, facts: Sequence[PhotoFacts], unreadable: Iterable[Unreadable]
+    listing: Listing,
+    facts: Sequence[PhotoFacts],
+    unreadable: Iterable[Unreadable],
+    near: Sequence[NearPair] = (),
 ) -> Inspection:
     """Return the findings about photos that were decoded before, for example into a store.
+
+    Args:
+        listing: the photos as they were found.
+        facts: of those that decoded.
+        unreadable: the others.
+        near: pairs of near-duplicates among them.
 
     Raises:
         DataError: if none of the photos could be read.
@@ -226,6 +255,8 @@ def findings(
         sides=_sides(facts),
         odd=odd_photos(facts),
         review=listing.review,
+        near_duplicates=near_duplicates(facts, near),
+        near_leaks=near_leaks(facts, near),
     )
 
 

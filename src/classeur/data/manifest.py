@@ -9,7 +9,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -69,6 +69,10 @@ class Manifest:
         for row in self.rows:
             counts[row.split][row.label] += 1
         return counts
+
+    def records(self) -> list[Record]:
+        """Return the photos with the splits that they were given."""
+        return [Record(row.path, row.label, row.split, row.group, row.sha256) for row in self.rows]
 
     def to_csv(self) -> str:
         """Return the manifest as CSV text."""

@@ -34,6 +34,8 @@ def scan_as(config: DataConfig) -> Listing:
         config.photos,
         layout=config.layout,
         label_from=config.label_from,
+        group_from=config.group_from,
+        group_column=config.group_column,
         classes=config.classes,
         top_classes=0 if manifest else config.top_classes,
         limit_per_class=0 if manifest else config.limit_per_class,

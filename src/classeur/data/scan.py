@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from classeur.data.groups import with_groups
 from classeur.data.parallel import in_parallel
 from classeur.data.reader import PhotoReader, sha256
 from classeur.data.records import Listing, Record, Unreadable
@@ -22,6 +23,8 @@ def scan(
     *,
     layout: str = "auto",
     label_from: str = "",
+    group_from: str = "",
+    group_column: str = "",
     classes: Sequence[str] = (),
     top_classes: int = 0,
     limit_per_class: int = 0,
@@ -34,6 +37,8 @@ def scan(
         photos: a folder, or a CSV, TSV, NPZ, NPY or IDX file.
         layout: one of `classeur.config.LAYOUTS`.
         label_from: regular expression on file names whose first group is the label.
+        group_from: regular expression on paths whose first group is the group of a photo.
+        group_column: column of a table with the groups.
         classes: keep these labels only.
         top_classes: keep the N labels with the most photos; ties go by name. 0: all.
         limit_per_class: keep N photos of each label in each given split, drawn with `seed`.
@@ -44,9 +49,12 @@ def scan(
         Records with `sha256`; files that cannot be read stand in `unreadable` with the reason.
 
     Raises:
-        DataError: if there are no photos, or a class in `classes` is not there.
+        DataError: if there are no photos, a class in `classes` is not there, or no photo has a
+            group that was asked for.
     """
-    listing = list_photos(photos, layout, label_from)
+    listing = list_photos(photos, layout, label_from, group_column)
+    if group_from:
+        listing.records = with_groups(listing.records, group_from)
     if classes:
         _keep_classes(listing, classes)
     if top_classes:

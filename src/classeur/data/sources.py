@@ -15,7 +15,9 @@ EXPECTED = (
 )
 
 
-def list_photos(photos: Path | str, layout: str = "auto", label_from: str = "") -> Listing:
+def list_photos(
+    photos: Path | str, layout: str = "auto", label_from: str = "", group_column: str = ""
+) -> Listing:
     """List the photos at a path, with label and given split.
 
     Args:
@@ -24,6 +26,7 @@ def list_photos(photos: Path | str, layout: str = "auto", label_from: str = "") 
         label_from: regular expression searched in each file name; its first group, or all of
             the match, is the label. Split folders stay splits, with such names in each; without
             them, the folders that the photos lie in mean nothing (`flat`).
+        group_column: of a table: the column with the groups. Empty: `group` or `group_id`.
 
     Returns:
         The records sorted by path in natural order (cat.2 before cat.10).
@@ -36,7 +39,7 @@ def list_photos(photos: Path | str, layout: str = "auto", label_from: str = "") 
     if not path.exists():
         raise DataError(f"{path} does not exist. Expected a folder of photos.")
     try:
-        listing = _listed(path, layout, label_from)
+        listing = _listed(path, layout, label_from, group_column)
     except OSError as error:
         raise DataError(f"{error.filename or path} cannot be read: {error.strerror}.") from error
     if not listing.records:
@@ -48,7 +51,7 @@ def list_photos(photos: Path | str, layout: str = "auto", label_from: str = "") 
     return listing
 
 
-def _listed(path: Path, layout: str, label_from: str) -> Listing:
+def _listed(path: Path, layout: str, label_from: str, group_column: str) -> Listing:
     if path.is_dir():
         os.scandir(path).close()  # a folder that may not be read is an error before it looks empty
     if layout == "auto":
@@ -61,7 +64,13 @@ def _listed(path: Path, layout: str, label_from: str) -> Listing:
             "its own. Leave out one of the two, or choose the layout flat or split-folders."
         )
     if layout == "table":
-        return tables.list_table(path if path.is_file() else _only_table(path))
+        return tables.list_table(path if path.is_file() else _only_table(path), group_column)
+    if group_column:
+        raise DataError(
+            f"group_column takes the groups from a column of a table, but these photos are found "
+            f"as {layout}. Give the path of a CSV or TSV, or take the groups from the paths with "
+            "group_from."
+        )
     if layout in ("idx", "arrays"):
         return arrays.list_arrays(path, layout)
     return folders.list_folders(path, layout, label_from)

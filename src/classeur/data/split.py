@@ -20,7 +20,8 @@ def split(
     """Give every photo a split.
 
     A split that the data came with is kept as it is; what is missing is cut from the rest in the
-    proportions asked for. Photos of one group, or with the same picture in them, stay together;
+    proportions asked for. Photos of one group, or with the same or nearly the same picture in them,
+    stay together;
     where the data itself put them on two sides, they stay so (`inspect` reports it), and photos
     without a split join those of the given test split, or else of the given val split.
 
@@ -100,7 +101,7 @@ def _targets(counts: Counter[str], shares: Shares) -> dict[tuple[str, str], floa
 
 
 def kept_together(pool: Sequence[PhotoFacts]) -> list[list[PhotoFacts]]:
-    """Join photos that share a group or a picture, directly or through others (union-find)."""
+    """Join photos that share a group or a picture, or nearly one, directly or through others."""
     parent = list(range(len(pool)))
 
     def root(index: int) -> int:
@@ -111,9 +112,9 @@ def kept_together(pool: Sequence[PhotoFacts]) -> list[list[PhotoFacts]]:
 
     first: dict[tuple[str, str], int] = {}
     for index, fact in enumerate(pool):
-        keys = [("content", fact.content), ("sha256", fact.sha256)]
-        for key in [*keys, ("group", fact.group)] if fact.group else keys:
-            parent[root(index)] = root(first.setdefault(key, index))
+        for kind in ("content", "sha256", "near", "group"):
+            if name := getattr(fact, kind):
+                parent[root(index)] = root(first.setdefault((kind, name), index))
     clusters: dict[int, list[PhotoFacts]] = defaultdict(list)
     for index, fact in enumerate(pool):
         clusters[root(index)].append(fact)
@@ -135,11 +136,26 @@ def _check(facts: Sequence[PhotoFacts], chosen: dict[str, str]) -> None:
         if not all(numbers[name] for name in SPLITS)
     }
     if lacking:
+        together = _units(facts)
         named = "; ".join(
-            f"{label} ({sum(counts[label].values())} photos, none left for {', '.join(splits)})"
+            f"{label} ({_amount(sum(counts[label].values()), together[label])}, none left for "
+            f"{', '.join(splits)})"
             for label, splits in lacking.items()
         )
         raise SplitError(
             "too few photos for a split into train, val and test, with duplicates and groups kept "
             f"together: {named}. Add photos of these classes or leave them out with --classes."
         )
+
+
+def _units(facts: Sequence[PhotoFacts]) -> Counter[str]:
+    """Return label -> how many parts its photos come in, each of which stays together."""
+    return Counter(
+        label for cluster in kept_together(facts) for label in {fact.label for fact in cluster}
+    )
+
+
+def _amount(photos: int, units: int) -> str:
+    if units == photos:
+        return f"{photos} photos"
+    return f"{photos} photos in {units} {'group' if units == 1 else 'groups'}"

@@ -19,8 +19,8 @@ from pathlib import Path
 from classeur.errors import StoreError
 
 FILES = (
-    "photos.npy", "labels.npy", "class_names.json", "manifest.csv", "facts.csv", "unreadable.csv",
-    "store.json",
+    "photos.npy", "labels.npy", "class_names.json", "manifest.csv", "facts.csv",
+    "near_duplicates.csv", "unreadable.csv", "store.json",
 )  # fmt: skip
 """All that a store and `prepare` write, and so all that may be replaced."""
 

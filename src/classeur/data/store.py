@@ -2,6 +2,7 @@
 
     photos.npy          (N, H, W, C) uint8, openable with numpy.load(mmap_mode="r")
     facts.csv           a row a photo, in the order of photos.npy: what the pixels say of it
+    near_duplicates.csv pairs of photos that look the same
     unreadable.csv      the files that are not in it, and why
     store.json          geometry, key and a hash of photos.npy; there when the rest is
 
@@ -38,13 +39,24 @@ from classeur.data.facts import (
     write_unreadable,
 )
 from classeur.data.geometry import Geometry
+from classeur.data.manifest import Manifest
+from classeur.data.near_duplicates import (
+    NearPair,
+    find_near_duplicates,
+    grouped,
+    read_near_duplicates,
+    write_near_duplicates,
+)
 from classeur.data.parallel import in_parallel
 from classeur.data.reader import PhotoReader, file_size, sha256
 from classeur.data.records import Listing, Record, Unreadable
 from classeur.data.staging import staged
 from classeur.errors import ConfigError, DataError, StoreError, UnreadablePhotoError
 
-STORE_VERSION = 4
+STORE_VERSION = 5
+
+_SHARED = ("photos.npy", "facts.csv", "near_duplicates.csv")
+"""What does not depend on the files that cannot be read."""
 
 Add = Callable[[Path, list[PhotoFacts]], None]
 
@@ -64,9 +76,18 @@ class Store:
         """Return a row a photo, in the order of `photos`, with the listing's labels and splits."""
         return read_facts(self.path / "facts.csv", listing.records)
 
+    def facts_in(self, manifest: Manifest) -> list[PhotoFacts]:
+        """Return the same with a manifest's labels and splits."""
+        return read_facts(self.path / "facts.csv", manifest.records())
+
     def paths(self) -> list[str]:
         """Return the path of each photo, in the order of `photos`."""
         return read_paths(self.path / "facts.csv")
+
+    @cached_property
+    def near_duplicates(self) -> list[NearPair]:
+        """The pairs of photos that look the same but are not equal."""
+        return read_near_duplicates(self.path / "near_duplicates.csv")
 
     @cached_property
     def unreadable(self) -> list[Unreadable]:
@@ -106,6 +127,7 @@ class Store:
                 about["version"] == STORE_VERSION
                 and photos.shape == (rows, *geometry.shape)
                 and len(self.paths()) == rows
+                and (self.path / "near_duplicates.csv").is_file()
                 and (self.path / "unreadable.csv").is_file()
             )
         except (OSError, ValueError, KeyError, TypeError, EOFError, ConfigError):
@@ -150,7 +172,7 @@ def copy_cached(listing: Listing, geometry: Geometry, to: Path, add: Add) -> Sto
     if not cached.is_intact:
         return None
     with staged(store.path) as folder:
-        for name in ("photos.npy", "facts.csv", "unreadable.csv", "store.json"):
+        for name in (*_SHARED, "unreadable.csv", "store.json"):
             shutil.copy2(cached.path / name, folder / name)
         add(folder, cached.facts(listing))
     return store
@@ -175,7 +197,7 @@ def _register_readable(store: Store, listing: Listing) -> None:
         suppress(StoreError),  # a disk without hard links: they will be decoded once more
         staged(twin.path.resolve(), lambda: twin.is_intact) as folder,
     ):
-        for name in ("photos.npy", "facts.csv"):
+        for name in _SHARED:
             (folder / name).hardlink_to(store.path / name)
         write_unreadable(folder / "unreadable.csv", [])
         _write_about(folder, readable, store.geometry, len(paths), store.pixels_hash)
@@ -222,8 +244,12 @@ def build_store(
             bad = [*listing.unreadable, *unreadable]
             reason = f" The first: {bad[0].path} {bad[0].reason}." if bad else ""
             raise DataError(f"none of the {len(bad)} photos can be read.{reason}")
-        facts = settle_content(facts, PhotoReader(listing.root), geometry.color)
+        reader = PhotoReader(listing.root)
+        facts = settle_content(facts, reader, geometry.color)
+        pairs = find_near_duplicates(facts, reader)
+        facts = grouped(facts, pairs, reader)
         write_facts(folder / "facts.csv", facts)
+        write_near_duplicates(folder / "near_duplicates.csv", pairs)
         write_unreadable(folder / "unreadable.csv", unreadable)
         if add is not None:
             add(folder, facts)

@@ -15,7 +15,7 @@ from typing import TextIO
 from classeur.data.attributes import KNOWN
 from classeur.data.decode import SUFFIXES
 from classeur.data.records import Listing, Record, split_of
-from classeur.errors import DataError
+from classeur.errors import DataError, did_you_mean
 from classeur.run_folder import printable
 
 _COLUMNS = {
@@ -40,14 +40,14 @@ def tables_in(folder: Path) -> list[Path]:
     return [table for table in tables if {"path", "label"} <= set(_header(table))]
 
 
-def list_table(table: Path) -> Listing:
+def list_table(table: Path, group_column: str = "") -> Listing:
     """List the photos of a table. Paths are relative to the table's folder, or absolute.
 
     Raises:
-        DataError: if a column is missing, the text is neither UTF-8 nor UTF-16, or rows lack a path
-            or label, name an unknown split or contradict each other.
+        DataError: if a column is missing, `group_column` included, the text is neither UTF-8 nor
+            UTF-16, or rows lack a path or label, name an unknown split or contradict each other.
     """
-    rows = list(_rows(table))
+    rows = list(_rows(table, group_column))
     _check_text(table, rows)
     folder = Path(os.path.normpath(table.parent.absolute()))
     absolute = [os.path.normpath(folder / row["path"]) for row in rows]
@@ -103,12 +103,14 @@ def _check_text(table: Path, rows: list[dict[str, str]]) -> None:
                 )
 
 
-def _rows(table: Path) -> Iterator[dict[str, str]]:
+def _rows(table: Path, group_column: str = "") -> Iterator[dict[str, str]]:
     try:
         with _opened(table) as file:
             reader = csv.reader(file, delimiter=_delimiter(table))
             header = next(reader, [])
             columns = _columns(header)
+            if group_column:
+                columns["group"] = _column(table, header, group_column)
             missing = {"path", "label"} - set(columns)
             if missing:
                 found = printable(", ".join(header))[:200] or "an empty file"
@@ -169,6 +171,17 @@ def _columns(header: list[str]) -> dict[str, int]:
             if alias in names and column not in columns:
                 columns[column] = names.index(alias)
     return columns
+
+
+def _column(table: Path, header: list[str], name: str) -> int:
+    names = [title.strip() for title in header]
+    if name not in names:
+        found = printable(", ".join(names))[:200]
+        raise DataError(
+            f'{table} has no column "{printable(name)}" for the groups.{did_you_mean(name, names)} '
+            f"Its columns are: {found}."
+        )
+    return names.index(name)
 
 
 def _delimiter(table: Path) -> str:

@@ -13,9 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from classeur.data.manifest import Manifest
+from classeur.data.near_findings import Copies
 from classeur.errors import RunFolderError
 from classeur.evaluation.abstention import Reached, reached_levels
 from classeur.evaluation.calibration import Calibration, calibrate, describe_calibration
+from classeur.evaluation.leaks import LeakEffect, measure_leaks
 from classeur.evaluation.metrics import Metrics, measure
 from classeur.evaluation.novelty import novelty_of, remember
 from classeur.evaluation.openings import record_opening
@@ -51,17 +53,19 @@ class RunMetrics:
     """Of the test photos; None for a run that was scored before there was such a thing."""
     abstention: list[Reached] = field(default_factory=list)
     """What each level that validation can promise brings on the test photos."""
+    leaks: LeakEffect | None = None
+    """What copies of training photos among the test photos do to its accuracy. None: no copies."""
 
     def write(self, run: RunFolder) -> None:
         """Write metrics.json."""
         splits = {name: metrics.to_dict() for name, metrics in self.splits.items()}
-        calibration = asdict(self.calibration) if self.calibration else None
-        abstention = [some.to_dict() for some in self.abstention]
-        slices = [found.to_dict() for found in self.slices]
         own = {
-            "splits": splits, "slices": slices,
-            "calibration": calibration, "abstention": abstention,
-        }  # fmt: skip
+            "splits": splits,
+            "slices": [found.to_dict() for found in self.slices],
+            "calibration": asdict(self.calibration) if self.calibration else None,
+            "abstention": [some.to_dict() for some in self.abstention],
+            "leaks": asdict(self.leaks) if self.leaks else None,
+        }
         write_json(run.metrics, {"version": METRICS_VERSION, **vars(self), **own})
 
 
@@ -86,6 +90,8 @@ def read_metrics(run: RunFolder) -> RunMetrics:
             values["calibration"] = Calibration.from_dict(calibration)
         values["abstention"] = [Reached.from_dict(some) for some in values.pop("abstention", [])]
         values["slices"] = [Slice.from_dict(found) for found in values.pop("slices", [])]
+        if (leaks := values.pop("leaks", None)) is not None:
+            values["leaks"] = LeakEffect.from_dict(leaks)
         return RunMetrics(splits=splits, **values)
     except (AttributeError, KeyError, TypeError) as error:
         raise RunFolderError(f"{run.metrics} is broken: {error!r}.") from error
@@ -99,6 +105,7 @@ def evaluate_run(
     reason: str,
     device: torch.device | None = None,
     batch_size: int = BATCH_SIZE,
+    copies: Copies | None = None,
 ) -> RunMetrics:
     """Score a run on its own splits; write predictions.parquet and metrics.json.
 
@@ -114,6 +121,7 @@ def evaluate_run(
         reason: why the test split is opened.
         device: where to compute; None: the CPU.
         batch_size: photos for each pass through the network.
+        copies: test photos that have a copy among the training photos. None: not known.
     """
     classifier = Classifier.load(run, device)
     record_opening(run, reason, len(manifest.indices("test")))
@@ -133,6 +141,7 @@ def evaluate_run(
         slices_of(by_split["test"], photos, manifest, classifier.preprocessing.geometry.size),
         describe_calibration(classifier.temperature, unscaled, scored, splits["test"].log_loss),
         reached_levels(by_split["test"], classifier.abstention),
+        measure_leaks(by_split["test"], copies) if copies else None,
     )
     result.write(run)
     return result

@@ -22,6 +22,7 @@ from classeur.report.folds import (
     tested,
     training_sizes,
 )
+from classeur.report.leaks import describe_leaks, leaking_pairs
 from classeur.report.odd import odd_sheet
 from classeur.report.photos import Album, PhotoCard
 from classeur.report.questions import Question, answer_all, written
@@ -98,6 +99,7 @@ def build_study_report(
             *conclude_folds(chosen, conclusion, alone=not pairs),
             *describe_imbalance(chosen.metrics.splits["test"], sizes),
             *([trivial.found.sentence()] if trivial and trivial.found.tells else []),
+            *describe_leaks(chosen.metrics.leaks),
             *seen_before(
                 {sheet.name: sheet.pretrained_on for sheet in sheets},
                 [str(root), *(row.path for row in manifest.rows)],
@@ -113,6 +115,7 @@ def build_study_report(
         trivial=trivial,
         odd=odd_sheet(inspection),
         openings=openings,
+        leaking=leaking_pairs(inspection),
     )
 
 
@@ -141,6 +144,7 @@ def comparison(report: StudyReport) -> dict[str, Any]:
                 "test_log_loss": asdict(sheet.metrics.splits["test"].log_loss),
                 "intervals_over": sheet.metrics.splits["test"].over,
                 "groups": sheet.metrics.splits["test"].groups,
+                "leaks": asdict(sheet.metrics.leaks) if sheet.metrics.leaks else None,
                 "seed_scores": sheet.seed_scores,
                 "fold_scores": sheet.fold_scores,
                 "seed_spread": asdict(sheet.seed_spread) if sheet.seed_spread else None,

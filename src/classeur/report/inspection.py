@@ -6,6 +6,7 @@ from pathlib import Path
 
 from classeur.data.inspect import Inspection
 from classeur.report.binder import sample_sheet
+from classeur.report.leaks import leaking_pairs
 from classeur.report.odd import odd_sheet
 
 
@@ -13,4 +14,4 @@ def write_inspection_page(found: Inspection, path: Path) -> None:
     """Write the page. Photos that cannot be read are named in it, not shown."""
     from classeur.report.render import render_inspection
 
-    render_inspection(found, sample_sheet(found), path, odd_sheet(found))
+    render_inspection(found, sample_sheet(found), path, odd_sheet(found), leaking_pairs(found))

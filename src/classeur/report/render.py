@@ -21,6 +21,7 @@ from classeur.report.curves import learning_curves, small_multiples
 from classeur.report.figures import accuracy_against_time, confusion_map, test_scores
 from classeur.report.filters import FilterPage
 from classeur.report.imbalance import recall_against_size
+from classeur.report.leaks import PairCard
 from classeur.report.model_card import ModelCard
 from classeur.report.photos import PhotoCard
 from classeur.report.run_report import RunReport
@@ -151,6 +152,7 @@ def render_study(report: StudyReport, folder: Path) -> None:
         "verdicts": views.verdicts(report),
         "pairs_of_chosen": views.pairs_of_chosen(report),
         "untrained": views.without_history(report),
+        "leaks": [(rung.name, rung.metrics.leaks) for rung in report.rungs if rung.metrics.leaks],
         "seeds": several_seeds,
         "openings": any(rung.openings > 1 for rung in report.rungs),
         "gap_limit": GAP,
@@ -166,9 +168,12 @@ def render_inspection(
     samples: Mapping[str, Sequence[PhotoCard]],
     path: Path,
     odd: Mapping[str, Sequence[PhotoCard]] | None = None,
+    leaking: Sequence[PairCard] = (),
 ) -> None:
     """Write what was found about a folder of photos as one HTML page."""
-    values = {"inspection": inspection, "samples": samples, "odd": odd or {}}
+    values = {
+        "inspection": inspection, "samples": samples, "odd": odd or {}, "leaking": leaking,
+    }  # fmt: skip
     write_text(path, _page("inspection.html.j2", values))
 
 

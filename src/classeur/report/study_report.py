@@ -12,6 +12,7 @@ from classeur.evaluation.metrics import Figure
 from classeur.evaluation.openings import Opening
 from classeur.evaluation.trivial import TrivialRung
 from classeur.report.certainty import SeedSpread
+from classeur.report.leaks import PairCard
 from classeur.report.photos import PhotoCard
 from classeur.report.questions import Answer
 from classeur.training.history import EpochRow
@@ -101,3 +102,5 @@ class StudyReport:
     """label -> training photos; of folds, the mean over them."""
     openings: list[Opening] = field(default_factory=list)
     """Every reading of the test split, for runs that are there no more too."""
+    leaking: list[PairCard] = field(default_factory=list)
+    """Near-duplicates that came in different splits; not more than a page shows."""

@@ -83,7 +83,7 @@ def gather(data: DataConfig, preprocessing: PreprocessingConfig) -> Material:
     facts = store.facts(listing)
     manifest = with_attributes(split_as(data, facts), facts, listing.columns)
     unreadable = [*listing.unreadable, *store.unreadable]
-    inspection = findings(listing, facts, unreadable)
+    inspection = findings(listing, facts, unreadable, store.near_duplicates)
     readable = replace(listing, records=[fact.record for fact in facts], unreadable=[])
     return Material(readable, store, manifest, inspection)
 

@@ -1,0 +1,60 @@
+"""What test photos that have a copy among the training photos do to a score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from classeur.data.near_findings import Copies
+from classeur.evaluation.metrics import Figure, measure
+from classeur.evaluation.predictions import Predictions
+
+
+@dataclass(frozen=True)
+class LeakEffect:
+    """Test accuracy with and without the photos that a network may have learned by heart."""
+
+    exact: int
+    """Test photos that are an exact copy of a training photo."""
+    near: int
+    """Test photos that are a near-duplicate of one, and no exact copy."""
+    photos: int
+    """Test photos that are neither."""
+    accuracy: Figure
+    """On all test photos."""
+    without: Figure | None
+    """On those that are neither. None if there are none."""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Build from what `dataclasses.asdict` returned."""
+        without = values["without"]
+        figures = {
+            "accuracy": Figure(**values["accuracy"]),
+            "without": Figure(**without) if without is not None else None,
+        }
+        return cls(**{**values, **figures})
+
+
+def measure_leaks(test: Predictions, copies: Copies) -> LeakEffect | None:
+    """Return the effect of the copies on the accuracy; None if there are no copies.
+
+    Args:
+        test: predictions for the test photos.
+        copies: those of them that have a copy among the training photos.
+    """
+    leaking = {*copies.exact, *copies.near}
+    if not leaking:
+        return None
+    rows = np.array([i for i, path in enumerate(test.paths) if path not in leaking], np.int64)
+    names = test.class_names
+    return LeakEffect(
+        len(copies.exact),
+        len(copies.near),
+        len(rows),
+        measure(test.labels, test.probabilities, names).accuracy,
+        measure(test.labels[rows], test.probabilities[rows], names).accuracy if len(rows) else None,
+    )

@@ -1,0 +1,308 @@
+"""Photos that show the same picture, but not pixel for pixel."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance
+from sklearn.datasets import load_digits
+from tests.data.pictures import NAMES, cropped, picture, recompressed, resized, save
+
+from classeur.data import near_duplicates as module
+from classeur.data.decode import decode
+from classeur.data.facts import PhotoFacts
+from classeur.data.geometry import Geometry
+from classeur.data.inspect import inspect_listing
+from classeur.data.likeness import likeness, small
+from classeur.data.near_duplicates import NearPair, candidates, grouped
+from classeur.data.near_findings import Copies, NearLeak, copies_in_training
+from classeur.data.perceptual import SMALLEST, perceptual_hash
+from classeur.data.reader import PhotoReader
+from classeur.data.scan import scan
+from classeur.data.split import split
+from classeur.data.store import build_store
+
+CHANGES = {
+    "resized": resized,
+    "stretched": lambda image: image.resize((300, 300)),
+    "quality 40": recompressed,
+    "cropped": cropped,
+    "cropped on two sides": lambda image: image.crop(
+        (0, round(0.04 * image.height), round(0.96 * image.width), image.height)
+    ),
+    "all of it": lambda image: recompressed(resized(cropped(image))),
+    "brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.2),
+    "grey": lambda image: image.convert("L"),
+}
+
+
+def folder(root, changes=None, names=NAMES):
+    for name in names:
+        save(picture(name), root / "a" / f"{name}.png")
+    for name, change in (changes or {}).items():
+        save(change(picture(name)), root / "b" / f"{name} again.png")
+    return root
+
+
+def groups(root):
+    return [item.paths for item in inspect_listing(scan(root)).near_duplicates]
+
+
+class TestHash:
+    def bits(self, one, other):
+        return (
+            int(perceptual_hash(decode(one)), 16) ^ int(perceptual_hash(decode(other)), 16)
+        ).bit_count()
+
+    @pytest.mark.parametrize("change", CHANGES)
+    @pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee", "rocket"])
+    def test_near_duplicates_are_within_the_radius(self, name, change):
+        image = picture(name)
+        assert self.bits(image, CHANGES[change](image)) <= module.RADIUS
+
+    def test_different_photos_are_not(self):
+        images = [picture(name) for name in NAMES]
+        distances = [self.bits(a, b) for i, a in enumerate(images) for b in images[:i]]
+        assert min(distances) > module.RADIUS
+
+    def test_its_form(self):
+        assert len(perceptual_hash(decode(picture("coffee")))) == 32
+
+    def test_small_photos_have_none(self):
+        image = picture("coffee")
+        assert perceptual_hash(decode(image.resize((SMALLEST, 200))))
+        assert not perceptual_hash(decode(image.resize((SMALLEST - 1, 200))))
+
+    def test_flat_photos_have_none(self):
+        noise = np.random.default_rng(0).integers(250, 256, (100, 100, 3), np.uint8)
+        assert not perceptual_hash(decode(noise))
+
+
+class TestLikeness:
+    @pytest.mark.parametrize("change", CHANGES)
+    @pytest.mark.parametrize("name", NAMES)
+    def test_of_near_duplicates(self, name, change):
+        if change == "grey" and name in ("astronaut", "rocket"):
+            return  # much of their detail is colour
+        image = picture(name)
+        assert likeness(small(image), small(CHANGES[change](image))) > module.ALIKE
+
+    def test_of_different_photos(self):
+        looks = [small(picture(name)) for name in NAMES]
+        assert max(likeness(a, b) for i, a in enumerate(looks) for b in looks[:i]) < 0.4
+
+    def test_of_a_photo_without_detail(self):
+        grey = np.full((64, 64, 3), 128, np.uint8)
+        assert likeness(grey, grey) == 0
+        assert likeness(grey, small(picture("coffee"))) == 0
+
+    def test_colours_count(self):
+        image = picture("coffee")
+        other = Image.merge("RGB", image.split()[::-1])
+        assert likeness(small(image), small(other)) < likeness(small(image), small(image)) - 0.01
+
+
+class TestCandidates:
+    def test_equal_hashes_go_with_the_first(self):
+        same, other = "0" * 32, "f" * 32
+        pairs, crowded = candidates([other, same, same, same])
+        assert pairs.tolist() == [[1, 2], [1, 3]]
+        assert not crowded
+
+    @pytest.mark.parametrize("hashes", [[], ["0" * 32]])
+    def test_too_few(self, hashes):
+        pairs, crowded = candidates(hashes)
+        assert pairs.shape == (0, 2)
+        assert not crowded
+
+
+class TestFinding:
+    @pytest.mark.parametrize("change", ["resized", "quality 40", "cropped", "all of it"])
+    def test_each_copy_is_found_and_nothing_else(self, tmp_path, change):
+        folder(tmp_path, dict.fromkeys(("astronaut", "coffee", "clock"), CHANGES[change]))
+        assert groups(tmp_path) == [
+            [f"a/{name}.png", f"b/{name} again.png"] for name in ("astronaut", "clock", "coffee")
+        ]
+
+    def test_an_exact_copy_is_no_near_duplicate(self, tmp_path):
+        folder(tmp_path, {"coffee": lambda image: image})
+        found = inspect_listing(scan(tmp_path))
+        assert len(found.duplicates) == 1
+        assert found.near_duplicates == []
+
+    def test_an_exact_copy_of_a_near_duplicate_is_in_its_group(self, tmp_path):
+        folder(tmp_path, {"coffee": cropped})
+        save(cropped(picture("coffee")), tmp_path / "b" / "third.png")
+        assert groups(tmp_path) == [["a/coffee.png", "b/coffee again.png", "b/third.png"]]
+
+    def test_blank_photos_are_no_near_duplicates(self, tmp_path):
+        random = np.random.default_rng(0)
+        for i in range(12):
+            noise = random.normal(200 + i, 1.5, (120, 120, 3)).clip(0, 255).astype(np.uint8)
+            save(Image.fromarray(noise), tmp_path / "ab"[i % 2] / f"{i}.png")
+        assert groups(tmp_path) == []
+
+    def test_gradients_alone_are_no_near_duplicates(self, tmp_path):
+        ramp = np.linspace(0, 1, 200)[:, None] * np.ones((1, 200))
+        for i in range(6):
+            pixels = (30 + i + (180 + 3 * i) * ramp).astype(np.uint8)
+            save(Image.fromarray(pixels), tmp_path / "ab"[i % 2] / f"{i}.png")
+        assert groups(tmp_path) == []
+
+    def test_digits_are_left_alone(self, tmp_path):
+        pixels = (load_digits().images * 15.9).astype(np.uint8)
+        np.savez(tmp_path / "digits.npz", x_train=pixels, y_train=load_digits().target)
+        listing = scan(tmp_path / "digits.npz")
+        found = inspect_listing(listing)
+        assert found.near_duplicates == []
+        store = build_store(listing, Geometry(8, "grey"), tmp_path / "store")
+        facts = store.facts(listing)
+        assert {(fact.hash, fact.near) for fact in facts} == {("", "")}
+
+    def test_enlarged_digits_are_no_flood(self, tmp_path):
+        """Two thirds of them were near-duplicates before crowds were judged apart."""
+        for i, pixels in enumerate(load_digits().images[:300]):
+            digit = Image.fromarray((pixels * 15.9).astype(np.uint8)).resize((96, 96))
+            save(digit, tmp_path / str(load_digits().target[i]) / f"{i}.png")
+        assert sum(map(len, groups(tmp_path))) < 10
+
+    def test_the_same_whatever_the_photos_are_prepared_for(self, tmp_path):
+        root = folder(tmp_path / "photos", dict.fromkeys(NAMES, CHANGES["all of it"]))
+        listing = scan(root)
+        in_full = inspect_listing(listing)
+        assert len(in_full.near_duplicates) == len(NAMES)
+        for geometry in (Geometry(16, "grey"), Geometry(150), Geometry(64, resize="crop")):
+            store = build_store(listing, geometry, tmp_path / str(geometry.size))
+            together = [
+                [fact.path for fact in store.facts(listing) if fact.near == group.paths[0]]
+                for group in in_full.near_duplicates
+            ]
+            assert together == [group.paths for group in in_full.near_duplicates]
+            assert len(store.near_duplicates) == len(NAMES)
+
+    def test_a_photo_that_goes_meanwhile_is_like_no_other(self, tmp_path):
+        root = folder(tmp_path, {"coffee": cropped})
+        listing = scan(root)
+        facts = [
+            PhotoFacts.of(record, decode((root / record.path).read_bytes()), record.path)
+            for record in listing.records
+        ]
+        assert len(module.find_near_duplicates(facts, PhotoReader(root))) == 1
+        (root / "b" / "coffee again.png").unlink()
+        assert module.find_near_duplicates(facts, PhotoReader(root)) == []
+
+
+def fact(path, label="a", split="", near="", content=""):
+    return PhotoFacts(
+        path, label, split, "", f"sha of {path}", 200, 200, "RGB", "PNG", content or path, "", near
+    )
+
+
+class TestGroups:
+    def test_a_chain_is_cut_where_its_ends_are_unlike(self, tmp_path):
+        """Cross-fades from one photo to another: each step is small, the ends are not."""
+        one, other = picture("coffee"), picture("rocket").resize((600, 400))
+        steps = 12
+        for i in range(steps):
+            save(Image.blend(one, other, i / (steps - 1)), tmp_path / "a" / f"{i:02d}.png")
+        facts = [fact(f"a/{i:02d}.png") for i in range(steps)]
+        pairs = [NearPair(a.path, b.path, 0.9) for a, b in itertools.pairwise(facts)]
+        result = grouped(facts, pairs, PhotoReader(tmp_path))
+        names = {item.near for item in result} - {""}
+        assert len(names) > 1
+        assert result[0].near == "a/00.png"
+        assert result[0].near == result[1].near
+        assert result[0].near != result[-1].near
+
+    def test_photos_without_a_pair_have_no_group(self, tmp_path):
+        assert [f.near for f in grouped([fact("1"), fact("2")], [], PhotoReader(tmp_path))] == [
+            "", "",
+        ]  # fmt: skip
+
+    def test_they_stay_on_one_side_of_every_split(self):
+        facts = [
+            fact(f"{label}/{i}", label, near=f"{label}/{i // 3 * 3}")
+            for label in "ab"
+            for i in range(60)
+        ]
+        for seed in range(5):
+            sides = {}
+            for row, item in zip(split(facts, seed=seed).rows, facts, strict=True):
+                sides.setdefault(item.near, set()).add(row.split)
+            assert all(len(side) == 1 for side in sides.values())
+
+    def test_a_photo_without_a_split_joins_its_near_duplicate_in_the_given_test_split(self):
+        facts = [fact(f"{label}/{i}", label, "") for label in "ab" for i in range(10)]
+        facts += [fact(f"{label}/test", label, "test") for label in "ab"]
+        facts[0] = dataclasses.replace(facts[0], near="x")
+        facts[-1] = dataclasses.replace(facts[-1], near="x")
+        assert split(facts).rows[0].split == "test"
+
+
+class TestFindings:
+    @pytest.fixture
+    def found(self, tmp_path):
+        save(picture("coffee"), tmp_path / "train" / "cup" / "1.png")
+        save(picture("rocket"), tmp_path / "train" / "sky" / "1.png")
+        save(cropped(picture("rocket")), tmp_path / "test" / "sky" / "2.png")
+        save(cropped(picture("coffee")), tmp_path / "test" / "sky" / "3.png")
+        save(picture("chelsea"), tmp_path / "test" / "cup" / "4.png")
+        return inspect_listing(scan(tmp_path))
+
+    def test_leaks_and_contradictions(self, found):
+        assert sorted(leak.paths for leak in found.near_leaks) == [
+            ["test/sky/2.png", "train/sky/1.png"],
+            ["test/sky/3.png", "train/cup/1.png"],
+        ]
+        leak = next(leak for leak in found.near_leaks if "train/cup/1.png" in leak.paths)
+        assert (leak.labels, leak.splits) == (["sky", "cup"], ["test", "train"])
+        assert 0.9 < leak.likeness <= 1
+        assert [item.labels for item in found.near_contradictions] == [["cup", "sky"]]
+
+    def test_sentences(self, found):
+        assert found.sentences()[:3] == [
+            "1 group of near-duplicates carries more than one label: look at them.",
+            "2 pairs of near-duplicates lie in different splits: scores on such photos are too "
+            "good.",
+            "2 photos nearly repeat another: resized, saved again, cropped a little, or taken a "
+            "moment later.",
+        ]
+
+    def test_json(self, found):
+        values = found.to_dict()
+        assert len(values["near_duplicates"]) == len(values["near_leaks"]) == 2
+        assert values["near_contradictions"][0]["labels"] == ["cup", "sky"]
+
+    def test_a_leak_through_an_exact_copy(self):
+        from classeur.data.near_findings import near_leaks
+
+        facts = [
+            fact("1", split="train", near="1"),
+            fact("2", split="train", near="1", content="c"),
+            fact("3", split="test", near="1", content="c"),
+        ]
+        assert near_leaks(facts, [NearPair("1", "2", 0.9)]) == [
+            NearLeak(["1", "3"], ["a", "a"], ["train", "test"], 0.9)
+        ]
+
+    def test_copies_in_training(self):
+        facts = [
+            fact("1", split="train", near="1", content="c"),
+            fact("2", split="test", content="c"),
+            fact("3", split="test", near="1"),
+            fact("4", split="test", near="5"),
+            fact("5", split="val", near="5"),
+            fact("6", split="test"),
+        ]
+        assert copies_in_training(facts) == Copies(["2"], ["3"])
+        assert copies_in_training(facts, "val") == Copies([], [])
+
+
+def test_a_crowd_needs_more_likeness(tmp_path, monkeypatch):
+    folder(tmp_path, {"coffee": CHANGES["all of it"], "astronaut": lambda image: image.rotate(2)})
+    assert len(groups(tmp_path)) == 2
+    monkeypatch.setattr(module, "PAIRS_EACH", 0)
+    assert groups(tmp_path) == [["a/coffee.png", "b/coffee again.png"]]

@@ -1,0 +1,58 @@
+"""What copies of training photos among the test photos do to a score."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+
+from classeur.data.near_findings import Copies
+from classeur.evaluation.evaluate import evaluate_run, read_metrics
+from classeur.evaluation.leaks import LeakEffect, measure_leaks
+from classeur.evaluation.predictions import Predictions
+
+
+def predictions(right, count=10):
+    labels = np.zeros(count, np.int64)
+    probabilities = np.full((count, 2), 0.3, np.float32)
+    probabilities[np.arange(count), np.where(np.arange(count) < right, 0, 1)] = 0.7
+    return Predictions(
+        [f"{i}.png" for i in range(count)], ["test"] * count, labels, probabilities, ["a", "b"]
+    )
+
+
+def test_with_and_without():
+    effect = measure_leaks(predictions(right=6), Copies(["0.png"], ["1.png", "2.png"]))
+    assert (effect.exact, effect.near, effect.photos) == (1, 2, 7)
+    assert effect.accuracy.value == 0.6
+    assert effect.without.value == 3 / 7
+    assert effect.without.low < 3 / 7 < effect.without.high
+
+
+def test_no_copies():
+    assert measure_leaks(predictions(6), Copies([], [])) is None
+
+
+def test_nothing_but_copies():
+    effect = measure_leaks(predictions(6), Copies([f"{i}.png" for i in range(10)], []))
+    assert (effect.photos, effect.without) == (0, None)
+    assert LeakEffect.from_dict(dataclasses.asdict(effect)) == effect
+
+
+def test_it_is_part_of_the_metrics(run, photos, manifest):
+    test = [row.path for row in manifest.rows if row.split == "test"]
+    result = evaluate_run(
+        run, photos, manifest, reason="a test", copies=Copies(test[:2], test[2:3])
+    )
+    assert (result.leaks.exact, result.leaks.near, result.leaks.photos) == (2, 1, 8)
+    assert result.leaks.accuracy == result.splits["test"].accuracy
+    assert read_metrics(run) == result
+
+
+def test_metrics_of_an_older_run_have_none(run, photos, manifest):
+    evaluate_run(run, photos, manifest, reason="a test")
+    values = json.loads(run.metrics.read_text())
+    del values["leaks"]
+    run.metrics.write_text(json.dumps(values))
+    assert read_metrics(run).leaks is None

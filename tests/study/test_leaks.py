@@ -1,0 +1,51 @@
+"""A split that came with copies of training photos among its test photos, from photos to binder."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tests.data.pictures import cropped, picture, save
+
+from classeur.evaluation.evaluate import read_metrics
+from classeur.study.study import run_study
+from classeur.study.train import train
+
+
+@pytest.fixture
+def photos(class_folders, tmp_path):
+    root = class_folders({"cup": 8, "sky": 8}, size=(80, 60), splits=("train", "test"))
+    save(picture("coffee"), root / "train" / "cup" / "coffee.png")
+    save(cropped(picture("coffee")), root / "test" / "cup" / "coffee.png")
+    copied = sorted((root / "train" / "sky").iterdir())[0]
+    (root / "test" / "sky" / "copy.png").write_bytes(copied.read_bytes())
+    return root
+
+
+def test_a_run_says_what_the_copies_do(photos, tmp_path):
+    run = train(photos, "majority", to=tmp_path / "run", size=16)
+    effect = read_metrics(run).leaks
+    assert (effect.exact, effect.near, effect.photos) == (1, 1, 16)
+    page = (run.path / "report.html").read_text()
+    assert "2 of the 18 test photos have copies among the training photos (1 exact, 1 near)" in page
+    assert "with and without the 2 photos that have copies in training" in page
+
+
+def test_a_split_of_ours_has_no_copies(photos, tmp_path):
+    for file in (photos / "test").rglob("*.png"):
+        label = file.parent.name
+        file.rename(photos / "train" / label / f"again {file.name}")
+    run = train(photos / "train", "majority", to=tmp_path / "run", size=16)
+    assert read_metrics(run).leaks is None
+    assert "without the" not in (run.path / "report.html").read_text()
+
+
+def test_the_binder_has_a_table_and_the_pair(photos, tmp_path):
+    study = run_study(photos, ["majority"], to=tmp_path / "binder", size=16)
+    page = study.binder.read_text()
+    assert "With and without copies" in page
+    assert "Near-duplicates in different splits" in page
+    values = json.loads((study.folder / "comparison.json").read_text())
+    assert values["rungs"][0]["leaks"]["near"] == 1
+    inspection = json.loads((study.folder / "inspection.json").read_text())
+    assert inspection["near_leaks"][0]["paths"] == ["test/cup/coffee.png", "train/cup/coffee.png"]
