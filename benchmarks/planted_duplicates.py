@@ -12,7 +12,7 @@ duplicates of some of them are planted in it, under other names: a third resized
     missed        planted pairs that are not
     others        groups without a planted photo: near-duplicates of the data's own, or
                   false alarms; --sheet writes them to a page, to be looked at
-Time: about a minute for 2,500 photos on 2 cores, most of it decoding. Figures: benchmarks/README.md.
+                  false alarms; --sheet writes them to a page, to be looked at
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from classeur.study.train import train
 
 @pytest.fixture
 def photos(class_folders, tmp_path):
-    root = class_folders({"cup": 8, "sky": 8}, size=(80, 60), splits=("train", "test"))
+    root = class_folders({"cup": 8, "sky": 8}, size=(80, 60), splits=("train", "val", "test"))
     save(picture("coffee"), root / "train" / "cup" / "coffee.png")
     save(cropped(picture("coffee")), root / "test" / "cup" / "coffee.png")
     copied = sorted((root / "train" / "sky").iterdir())[0]
@@ -32,7 +32,7 @@ def test_a_run_says_what_the_copies_do(photos, tmp_path):
 
 
 def test_a_split_of_ours_has_no_copies(photos, tmp_path):
-    for file in (photos / "test").rglob("*.png"):
+    for file in sorted((photos / "test").rglob("*.png")):
         label = file.parent.name
         file.rename(photos / "train" / label / f"again {file.name}")
     run = train(photos / "train", "majority", to=tmp_path / "run", size=16)
