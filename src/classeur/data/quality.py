@@ -170,7 +170,9 @@ def _shrunk(image: Image.Image) -> Image.Image:
 
 def _brightness(pixels: NDArray[Any]) -> NDArray[Any]:
     """(H, W, 3) 0..255 -> perceived brightness (H·W,), 0 to 1."""
-    return np.sqrt(np.square(pixels.reshape(-1, 3), dtype=np.float32) @ _PERCEIVED) / 255
+    squares = np.square(pixels.reshape(-1, 3), dtype=np.float32)
+    brightness: NDArray[np.float32] = np.sqrt(squares @ _PERCEIVED) / 255
+    return brightness
 
 
 _PERCEIVED = np.array([0.241, 0.691, 0.068], np.float32)
