@@ -133,3 +133,14 @@ def test_a_network_trained_to_find_a_square_looks_at_it() -> None:
         down, across = np.unravel_index(explainer.heat(photo, label).argmax(), (48, 48))
         hits += top - 2 <= down < top + side + 2 and left - 2 <= across < left + side + 2
     assert hits >= 36  # of 40
+
+
+@pytest.mark.parametrize("at", [7, 24])
+def test_maps_of_a_network_that_does_not_pad_do_not_reach_the_border(at: int) -> None:
+    found = bright(2)
+    wide = nn.Conv2d(3, 1, 9, bias=False)
+    nn.init.ones_(wide.weight)
+    found.network.maps = nn.Sequential(wide, nn.MaxPool2d(8))  # places at 7.5, 15.5 and 23.5
+    heat = Explainer(found).heat(square(at, at, 1), 1)
+    assert heat[at, at] == pytest.approx(1, abs=1e-5)
+    assert heat[15, 15] < 0.1

@@ -67,13 +67,16 @@ def last_maps(classifier: Classifier) -> tuple[nn.Module, tuple[int, int]]:
     """
     maps: tuple[nn.Module, tuple[int, int]] | None = None
     convolved = False
+    seen: torch.Tensor | None = None
 
     def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        nonlocal maps, convolved
+        nonlocal maps, convolved, seen
+        if output is seen and any(True for _ in module.children()):  # given by one inside it
+            return
         convolved |= isinstance(module, nn.Conv2d)
         is_map = isinstance(output, torch.Tensor) and output.ndim == 4
         if convolved and is_map and output.shape[2] * output.shape[3] > 1:
-            maps = module, (output.shape[2], output.shape[3])
+            maps, seen = (module, (output.shape[2], output.shape[3])), output
         elif isinstance(module, nn.Linear) and inputs[0].ndim > 2:
             maps = None  # tokens: what the maps said has been mixed since
 
