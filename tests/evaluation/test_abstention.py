@@ -71,9 +71,9 @@ def test_the_same_photos_and_a_lone_mistake_among_the_surest() -> None:
     rows[0] = rows[0, ::-1]
     rows[350] = rows[350, ::-1]
     (level,) = (some for some in find_thresholds(rows, labels).levels if some.max_error == 0.01)
-    assert (level.answered, level.wrong) == (329, 0)
+    assert (level.answered, level.wrong) == (346, 0)
     assert level.below is not None
-    assert rows[329, 0] < level.below <= rows[328, 0]
+    assert rows[346, 0] < level.below <= rows[345, 0]
 
 
 def test_photos_of_equal_confidence_are_answered_together() -> None:

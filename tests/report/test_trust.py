@@ -121,10 +121,10 @@ def test_a_binder_compares_how_far_to_trust_its_rungs(
     study_page: Callable[..., Page], sheet: Callable[..., RungSheet], trusted: RunMetrics,
     tmp_path: Path,
 ) -> None:  # fmt: skip
+    assert "How far to trust" not in study_page(rungs=2).text
     rungs = [sheet("conv3", 0, metrics=trusted), sheet("dense", 1)]
     table = rows(study_page(rungs=rungs), "temperature and thresholds are from validation")
     assert len(table) == 1
     assert table[0][:3] == ["conv3", "1.40", "0.520 → 0.312"]
     assert table[0][4:6] == ["—", "—"]
     assert "| conv3 | 1.40 | 0.520 | 0.312 |" in (tmp_path / "report.md").read_text("utf-8")
-    assert "How far to trust" not in study_page(rungs=2).text

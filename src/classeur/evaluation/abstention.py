@@ -18,8 +18,10 @@ from classeur.models.abstention import DELTA, LEVELS, Abstention, Level, Rule, l
 FIRST = 0.2
 """Share of the validation photos, the surest of them, on which a level is tried first."""
 
-_STEP = 1.1
-"""Each later try has so many times as many photos as the one before."""
+_STEP = 1.05
+"""Each try has about so many times as many photos as the one before."""
+
+_TRIES = math.ceil(math.log(1 / FIRST, _STEP))
 
 _MOST_MISTAKES = 2000
 
@@ -125,17 +127,16 @@ def _level(
 def _ladder(confidence: NDArray[np.float32], max_error: float) -> Iterator[float]:
     """Yield thresholds from strict to lax: just above the next lower confidence, at last 0.
 
+    The numbers of photos are the same for all levels, so that a laxer one does not stop earlier.
     What a photo must exceed is the confidence of one that is not counted: given that, the ones
     above it are an ordinary sample, and the mistakes among them binomial.
     """
     ordered = np.sort(confidence)[::-1]
-    count = max(least_photos(max_error), math.ceil(FIRST * len(ordered)))
-    while count <= len(ordered):
+    first = max(least_photos(max_error), FIRST * len(ordered))
+    counts = {math.ceil(len(ordered) / _STEP**step) for step in range(_TRIES)}
+    for count in sorted(count for count in counts if count >= first):
         lower = ordered[ordered < ordered[count - 1]]
         yield float(np.nextafter(lower[0], np.float32(2))) if len(lower) else 0.0
-        if not len(lower):
-            return
-        count = min(max(count + 1, math.ceil(_STEP * count)), len(ordered))
 
 
 def _possible_from(

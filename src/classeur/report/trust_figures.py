@@ -45,9 +45,10 @@ def reliability_diagram(calibration: Calibration) -> Drawing:
         [some.confidence for some in bins], [some.accuracy for some in bins],
         color=ACCENT, linewidth=1.6, marker="o", markersize=6, clip_on=False,
     )  # fmt: skip
-    x, y = at(axes, start + 0.06 * (1 - start), start + 0.13 * (1 - start))
-    canvas.text(x, y, "too modest above,", color=MUTED, size=SMALL)
-    canvas.text(x, y - 14, "too sure below the line", color=MUTED, size=SMALL)
+    x, y = at(axes, start, 1)
+    canvas.text(x + 8, y - 12, "too modest", color=MUTED, size=SMALL)
+    x, y = at(axes, 1, start)
+    canvas.text(x, y + 12, "too sure", color=MUTED, size=SMALL, ha="right")
     return draw(canvas.figure, "reliability", _say_bins(bins))
 
 
