@@ -44,6 +44,8 @@ class PhotoReader:
             return file.read_bytes()
         except OSError as error:
             raise UnreadablePhotoError(f"cannot be read: {error.strerror or error}") from error
+        except ValueError as error:  # a table may hold names that no disk can
+            raise UnreadablePhotoError("has a name that no file can have") from error
 
     def _is_row(self, path: str) -> bool:
         """Whether a path names a row of an array; asked of the disk once for each array file."""
