@@ -164,7 +164,7 @@ def inspect_listing(listing: Listing) -> Inspection:
 
     def look(record: Record) -> PhotoFacts | Unreadable:
         try:
-            decoded = decode(reader.read(record.path))
+            decoded = decode(reader.read_same(record))
         except UnreadablePhotoError as error:
             return Unreadable(record.path, str(error))
         return PhotoFacts.of(record, decoded, full_hash(decoded))

@@ -56,7 +56,7 @@ def _check_labels(path: Path, listing: Listing) -> None:
             label.encode()
         except UnicodeEncodeError as error:
             raise DataError(
-                f"{path} has the label {ascii(label)}, which is no text. Rename that class."
+                f"{path} has the label {label!a}, which is no text. Rename that class."
             ) from error
 
 

@@ -39,7 +39,7 @@ from classeur.data.facts import (
 )
 from classeur.data.geometry import Geometry
 from classeur.data.parallel import in_parallel
-from classeur.data.reader import PhotoReader, sha256
+from classeur.data.reader import PhotoReader
 from classeur.data.records import Listing, Record, Unreadable
 from classeur.data.staging import staged
 from classeur.errors import ConfigError, DataError, StoreError, UnreadablePhotoError
@@ -252,10 +252,7 @@ def _write_photos(
 
     def prepare(record: Record) -> tuple[NDArray[np.uint8], PhotoFacts] | Unreadable:
         try:
-            content = reader.read(record.path)
-            if sha256(content) != record.sha256:
-                raise UnreadablePhotoError("has changed since it was scanned")
-            decoded = geometry.decode(content)
+            decoded = geometry.decode(reader.read_same(record))
         except UnreadablePhotoError as error:
             return Unreadable(record.path, str(error))
         small = geometry.shrink(decoded.image)

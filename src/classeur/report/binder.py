@@ -68,7 +68,7 @@ def build_study_report(
         class_names=manifest.class_names,
         splits={split: dict(sorted(labels.items())) for split, labels in counts.items()},
         inspection=inspection,
-        samples=sample_sheet(inspection),
+        samples=sample_sheet(inspection, {row.path: row.sha256 for row in manifest.rows}),
         rungs=sheets,
         failed=failed,
         skipped=skipped or {},
@@ -123,19 +123,31 @@ def comparison(report: StudyReport) -> dict[str, Any]:
     }
 
 
-def sample_sheet(found: Inspection, at_most_classes: int = 50) -> dict[str, list[PhotoCard]]:
-    """Return a few photos of each class; a page with thousands of pictures opens for nobody."""
+def sample_sheet(
+    found: Inspection, hashes: Mapping[str, str] | None = None, at_most_classes: int = 50
+) -> dict[str, list[PhotoCard]]:
+    """Return a few photos of each class; a page with thousands of pictures opens for nobody.
+
+    Args:
+        found: the findings, which name the photos.
+        hashes: path -> SHA-256 of what was scanned; a photo that is another by now is left out.
+        at_most_classes: classes to show.
+    """
     album = Album(Path(found.photos))
     return {
-        label: [card for path in paths if (card := _card(album, path, label))]
+        label: [
+            card
+            for path in paths
+            if (card := _card(album, path, label, (hashes or {}).get(path, "")))
+        ]
         for label, paths in list(found.samples.items())[:at_most_classes]
     }
 
 
-def _card(album: Album, path: str, label: str) -> PhotoCard | None:
-    """Return the card of a photo, or None if the file has gone since it was counted."""
+def _card(album: Album, path: str, label: str, sha256: str) -> PhotoCard | None:
+    """Return the card of a photo, or None if the file has gone or changed since it was counted."""
     try:
-        source, pixelated = album.thumbnail(path)
+        source, pixelated = album.thumbnail(path, sha256=sha256)
     except UnreadablePhotoError:
         return None
     return PhotoCard(source, path, label, pixelated=pixelated)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from PIL import Image
 
 from classeur.data.decode import decode
 from classeur.data.reader import PhotoReader
+from classeur.data.records import Record
 from classeur.errors import DataError
+
+log = logging.getLogger(__name__)
 
 THUMBNAIL = 160
 """Longest side of a photo in a page, in pixels."""
@@ -52,15 +56,29 @@ class Album:
     def __init__(self, root: Path) -> None:
         self._reader = PhotoReader(root)
 
-    def thumbnail(self, path: str, prepared: NDArray[np.uint8] | None = None) -> tuple[str, bool]:
+    def thumbnail(
+        self, path: str, prepared: NDArray[np.uint8] | None = None, sha256: str = ""
+    ) -> tuple[str, bool]:
         """Return a data URI for a photo and whether it is to be shown pixel by pixel.
 
-        Where the file is gone or has become unreadable, the prepared pixels (H, W, C) stand in:
-        the same photo as the network saw it.
+        Where the file is gone, has become unreadable or is another by now, the prepared pixels
+        (H, W, C) stand in: the same photo as the network saw it. That is said in the log.
+
+        Args:
+            path: the photo, as its record names it.
+            prepared: what may stand in. None: nothing.
+            sha256: of the photo that was scanned; empty: whatever is there is shown.
+
+        Raises:
+            UnreadablePhotoError: if there is nothing to show.
         """
+        record = Record(path, "", sha256=sha256)
         try:
-            image = decode(self._reader.read(path), enough=THUMBNAIL).image
-        except (DataError, OSError):
+            content = self._reader.read_same(record) if sha256 else self._reader.read(path)
+            image = decode(content, enough=THUMBNAIL).image
+        except (DataError, OSError) as error:
+            shown = "is not shown" if prepared is None else "is shown as it was prepared"
+            log.warning("%s %s; it %s", path, error, shown)
             if prepared is None:
                 raise
             image = Image.fromarray(prepared if prepared.shape[2] == 3 else prepared[:, :, 0])

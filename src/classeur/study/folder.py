@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from classeur.config import SECTIONS, RunConfig
-from classeur.data.manifest import read_manifest
+from classeur.data.manifest import Manifest, read_manifest
 from classeur.errors import StudyError
 from classeur.run_folder import LOCK, write_json, write_text
 from classeur.study.definition import Definition
@@ -39,10 +39,12 @@ def begin_study(
         StudyError: if it holds other photos, another split or other options.
     """
     manifest = folder / "manifest.csv"
-    if manifest.is_file() and read_manifest(manifest).rows != material.manifest.rows:
+    before = read_manifest(manifest) if manifest.is_file() else material.manifest
+    if before.rows != material.manifest.rows:
         raise StudyError(
-            f"{folder} holds a study of other photos, or of another split. Choose another folder "
-            "with --to, or delete this one."
+            f"{folder} holds a study of other photos, or of another split: "
+            f"{_what_differs(before, material.manifest)}. Choose another folder with --to, or "
+            "delete this one."
         )
     for item in planned:
         if item.run.config.is_file():
@@ -50,6 +52,35 @@ def begin_study(
     material.manifest.write(manifest)
     write_json(folder / "inspection.json", material.inspection.to_dict())
     write_text(folder / "study.toml", definition.to_toml())
+
+
+def _what_differs(before: Manifest, now: Manifest) -> str:
+    """Name the photos in which two manifests differ."""
+    old, new = ({row.path: row for row in manifest.rows} for manifest in (before, now))
+    both = [path for path in old if path in new]
+
+    def differing(*names: str) -> list[str]:
+        return [p for p in both if any(getattr(old[p], n) != getattr(new[p], n) for n in names)]
+
+    found = {
+        "gone": [path for path in old if path not in new],
+        "new": [path for path in new if path not in old],
+        "changed": differing("sha256"),
+        "under another label": differing("label"),
+        "in another split or group": differing("split", "group"),
+    }
+    return (
+        "; ".join(
+            f"{len(paths)} {'is' if len(paths) == 1 else 'are'} {what} ({_some(paths)})"
+            for what, paths in found.items()
+            if paths
+        )
+        or "their order differs"
+    )
+
+
+def _some(paths: Sequence[str]) -> str:
+    return ", ".join(paths[:5]) + (", …" if len(paths) > 5 else "")
 
 
 def _refuse_foreign(folder: Path, planned: Sequence[PlannedRun]) -> None:
