@@ -608,10 +608,8 @@ class TestSameContent:
         there = next(record.sha256 for record in listing.records if record.path == "b/1.png")
         facts = [
             PhotoFacts("a/1.jpg", "a", "", "", "", 9, 9, "RGB", "JPEG", "reduced:1"),
-            PhotoFacts(
-                "b/1.png", "b", "", "", hash_of["b/1.png"], 9, 9, "RGB", "PNG", "prepared:2"
-            ),
-            PhotoFacts("b/2.png", "b", "", "", "of another", 9, 9, "RGB", "PNG", "prepared:3"),
+            PhotoFacts("b/1.png", "b", "", "", there, 9, 9, "RGB", "PNG", "prepared:2"),
+            PhotoFacts("b/copy.jpg", "b", "", "", "of another", 9, 9, "RGB", "JPEG", "reduced:3"),
         ]
         reader = facts_room.PhotoReader(listing.root)
         (large / "a" / "1.jpg").unlink()

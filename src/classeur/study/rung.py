@@ -26,6 +26,7 @@ from classeur.models.device import choose_device
 from classeur.report.run_report import write_run_report
 from classeur.run_folder import RunFolder, locked, write_json
 from classeur.study.log import show_log
+from classeur.terminal import make_harmless
 from classeur.training.session import train_run
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ def failure_file(run: RunFolder) -> Path:
 
 def main(arguments: list[str]) -> int:
     """Run one rung; return the exit code."""
+    make_harmless(sys.stderr)
     show_log()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     _end_with_parent()
