@@ -124,11 +124,25 @@ with locked(Path(sys.argv[1])):
             with pytest.raises(RunFolderError) as caught, locked(run.path):
                 pass
             assert str(caught.value) == (
-                f"another process is at work on {run.path}. Wait for it, or end it first."
+                f"another process ({other.pid}) is at work on {run.path}. Wait for it, or end it "
+                "first."
             )
             other.kill()
         with locked(run.path):  # gone with the process
             assert run.path.is_dir()
+
+    def test_what_a_killed_process_left_half_written_goes(self, run):
+        code = (
+            "import os, sys\nfrom pathlib import Path\nfrom classeur.run_folder import replacing\n"
+            "with replacing(Path(sys.argv[1])) as half:\n"
+            "    half.write_text('half')\n"
+            "    os.kill(os.getpid(), 9)\n"
+        )
+        (run.path / ".mine").touch()
+        subprocess.run([sys.executable, "-c", code, str(run.weights)], check=False)
+        assert len(list(run.path.iterdir())) == 2
+        with locked(run.path):
+            assert {path.name for path in run.path.iterdir()} == {".lock", ".mine"}
 
     def test_it_ends_with_the_block(self, run):
         for _ in range(2):

@@ -6,12 +6,13 @@ Everything in it is readable without Classeur.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -127,27 +128,44 @@ class RunFolder:
             )
 
 
+_UNFINISHED = ".unfinished"
+"""Ending of what `replacing` writes before it takes its place."""
+
 LOCK = ".lock"
-"""The empty file that carries the lock of a folder."""
+"""The file that carries the lock of a folder; it holds the number of the process."""
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Keep other processes out of a run or a study while the block lasts.
 
-    The lock goes with the process, however it ends; the file that carries it stays.
+    The lock goes with the process, however it ends; the file that carries it stays. What a killed
+    process was about to write there is removed.
 
     Raises:
-        RunFolderError: if another process is at work there.
+        RunFolderError: if another process is at work there, with its number.
     """
-    with (folder / LOCK).open("w") as file:
+    with os.fdopen(_own_file(folder / LOCK), "r+b", buffering=0) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
+            number = file.read(20).decode("ascii", "replace").strip()
+            who = f" ({number})" if number.isdecimal() else ""
             raise RunFolderError(
-                f"another process is at work on {folder}. Wait for it, or end it first."
+                f"another process{who} is at work on {folder}. Wait for it, or end it first."
             ) from error
+        with suppress(OSError):  # on a full disk the lock holds all the same
+            file.truncate(0)
+            file.write(str(os.getpid()).encode())
+        for left in folder.glob(f".*{_UNFINISHED}"):
+            if not left.is_dir():
+                left.unlink(missing_ok=True)
         yield
+
+
+def _own_file(path: Path) -> int:
+    """Open a file of a run folder to read and write, never what a link there leads to."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
 
 
 def now() -> str:
@@ -163,7 +181,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     temporary = None
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, name = tempfile.mkstemp(_UNFINISHED, f".{path.name}.", path.parent)
         os.close(handle)
         temporary = Path(name)
         yield temporary
@@ -201,9 +219,17 @@ def read_json(path: Path) -> Any:
 
 
 def append_json_line(path: Path, value: Any) -> None:
-    """Add one line to a JSON-lines file."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(value, ensure_ascii=False) + "\n")
+    """Add one line to a JSON-lines file, whole or not at all.
+
+    Raises:
+        OSError: if the disk is full, or the file is a link.
+    """
+    line = (json.dumps(value, ensure_ascii=False) + "\n").encode()
+    with os.fdopen(_own_file(path), "ab", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        if file.write(line) != len(line):  # half a line would make all of them unreadable
+            os.ftruncate(file.fileno(), size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def read_json_lines(path: Path) -> list[Any]:

@@ -605,17 +605,20 @@ class TestSameContent:
         self.content(large, Geometry(32))
         assert len(decoded) == 4  # all of 400×300 pixels
 
-    def test_a_photo_that_vanishes_meanwhile_is_like_no_other(self, large):
+    def test_a_photo_that_vanishes_or_changes_meanwhile_is_like_no_other(self, large):
         listing = scan(large)
+        there = next(record.sha256 for record in listing.records if record.path == "b/1.png")
         facts = [
             PhotoFacts("a/1.jpg", "a", "", "", "", 9, 9, "RGB", "JPEG", "reduced:1"),
-            PhotoFacts("b/1.png", "b", "", "", "", 9, 9, "RGB", "PNG", "prepared:2"),
+            PhotoFacts("b/1.png", "b", "", "", there, 9, 9, "RGB", "PNG", "prepared:2"),
+            PhotoFacts("b/copy.jpg", "b", "", "", "of another", 9, 9, "RGB", "JPEG", "reduced:3"),
         ]
         reader = facts_room.PhotoReader(listing.root)
         (large / "a" / "1.jpg").unlink()
         settled = facts_room.settle_content(facts, reader, "rgb")
         assert settled[0] == facts[0]
         assert settled[1].content.startswith("full:")
+        assert settled[2] == facts[2]
 
     def test_of_a_jpeg_without_its_exif(self, tmp_path, draw):
         root = tmp_path / "photos"

@@ -343,7 +343,10 @@ def test_a_folder_with_something_else_is_left_alone(photos, tmp_path):
 
 def test_two_processes_do_not_share_a_folder(found, photos):
     folder = found.folder.path
-    with locked(folder), pytest.raises(RunFolderError, match="another process is at work on"):
+    with (
+        locked(folder),
+        pytest.raises(RunFolderError, match=r"another process \(\d+\) is at work on"),
+    ):
         run_search(photos, "dense", to=folder, trials=5, **SMALL)
 
 

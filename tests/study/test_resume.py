@@ -113,6 +113,8 @@ def test_resume_needs_a_run(tmp_path):
 
 def test_a_run_at_work_is_left_alone(study, cache):
     run = RunFolder(study.folder / "dense")
-    message = f"another process is at work on {run.path}. Wait for it, or end it first."
+    message = (
+        f"another process ({os.getpid()}) is at work on {run.path}. Wait for it, or end it first."
+    )
     with locked(run.path), pytest.raises(RunFolderError, match=re.escape(message)):
         resume(run.path)

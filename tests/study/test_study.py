@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -239,7 +240,9 @@ def test_somebody_elses_folder_is_left_alone(photos, cache, tmp_path):
 def test_a_study_at_work_is_left_alone(photos, cache, tmp_path):
     folder = tmp_path / "binder"
     folder.mkdir()
-    message = f"another process is at work on {folder}. Wait for it, or end it first."
+    message = (
+        f"another process ({os.getpid()}) is at work on {folder}. Wait for it, or end it first."
+    )
     with locked(folder), pytest.raises(RunFolderError, match=re.escape(message)):
         run_study(photos, ["majority"], to=folder, **OPTIONS)
     assert [path.name for path in folder.iterdir()] == [".lock"]

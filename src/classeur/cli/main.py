@@ -14,6 +14,7 @@ import click
 from classeur import __version__
 from classeur.errors import ClasseurError, system_error
 from classeur.exit_codes import BUG, FAILED, INTERRUPTED
+from classeur.terminal import make_harmless
 
 _COMMANDS = {
     "inspect": "What is in a folder of photos: classes, sizes, duplicates, unreadable files.",
@@ -77,13 +78,16 @@ def classeur(debug: bool, quiet: bool) -> None:
 
 
 def _settle_streams() -> None:
-    """Make the output take everything: closed streams, and file names that are no text."""
+    """Make the output take everything: closed streams, and names that are no text or drive it."""
     if sys.stdout is None:
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+    make_harmless(sys.stderr)
+    if sys.stdout.isatty():
+        make_harmless(sys.stdout)
 
 
 def _check_locale() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
+import os
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -110,8 +110,8 @@ class ArrayReader:
         The whole array tells whether white is 1 or 255: a dark photo alone could be either.
         """
         if name not in self._highest:
-            array = self._open[name]
-            self._highest[name] = float(np.max(array, initial=0, where=np.isfinite(array)))
+            tops = (np.max(some, initial=0, where=np.isfinite(some)) for some in self._open[name])
+            self._highest[name] = float(max(tops))
         top = 1 if self._highest[name] <= 1 else 255
         if not (photo.min() >= 0 and photo.max() <= top):  # also true for NaN
             return photo  # which the decoder refuses, with the reason
@@ -125,30 +125,60 @@ def _arrays(files: list[Path], layout: str) -> Iterator[tuple[str, NDArray[Any]]
             if layout == "idx" and _IDX.match(file.name):
                 yield file.name, _read_idx(file)
             elif layout == "arrays" and file.suffix.lower() == ".npy":
-                yield file.name, np.load(file, mmap_mode="r", allow_pickle=False)
+                yield file.name, _read_npy(file)
             elif layout == "arrays" and file.suffix.lower() == ".npz":
-                with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-                    for key in archive.files:
-                        yield f"{file.name}#{key}", archive[key]
-        except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-            raise DataError(f"{file} cannot be read as an array: {error}.") from error
+                yield from _read_npz(file)
+        except DataError:
+            raise
+        except Exception as error:  # a broken file can make numpy's readers raise anything at all
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise DataError(f"{file} cannot be read as an array: {reason}.") from error
+
+
+def _read_npy(file: Path) -> NDArray[Any]:
+    """Map an NPY file into memory. Object arrays, which are pickles, are refused."""
+    array = np.load(file, mmap_mode="r", allow_pickle=False)
+    if not isinstance(array, np.ndarray):
+        raise ValueError("it is an archive")
+    return array
+
+
+def _read_npz(file: Path) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Yield the arrays of an archive; object arrays, which are pickles, are refused."""
+    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+        _check_room(file, sum(member.file_size for member in archive.zip.infolist()))
+        for key in archive.files:
+            array = archive[key]
+            if isinstance(array, np.ndarray):  # an archive may hold other files, too
+                yield f"{file.name}#{key}", array
 
 
 def _read_idx(file: Path) -> NDArray[np.uint8]:
     """Read an IDX file of bytes: two zeros, type 8, the number of axes, their lengths, the data."""
     opener = gzip.open if file.suffix == ".gz" else open
     with opener(file, "rb") as stream:
-        data: bytes = stream.read()
-    if len(data) < 4 or data[:3] != b"\x00\x00\x08":
-        raise ValueError(f"no IDX file of bytes (it starts with {data[:4].hex()})")
-    ndim = data[3]
-    shape = tuple(np.frombuffer(data, ">u4", ndim, offset=4).astype(int).tolist())
-    start = 4 + 4 * ndim
-    if len(data) - start != int(np.prod(shape)):
-        raise ValueError(
-            f"the header promises {int(np.prod(shape))} bytes of data, found {len(data) - start}"
+        start: bytes = stream.read(4)
+        if len(start) < 4 or start[:3] != b"\x00\x00\x08":
+            raise ValueError(f"no IDX file of bytes (it starts with {start.hex()})")
+        shape = tuple(np.frombuffer(stream.read(4 * start[3]), ">u4", start[3]).tolist())
+        size = math.prod(shape)
+        _check_room(file, size)
+        data: bytes = stream.read(size + 1)
+    if len(data) != size:
+        found = len(data) if len(data) < size else "more"
+        raise ValueError(f"the header promises {size} bytes of data, found {found}")
+    return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+def _check_room(file: Path, size: int) -> None:
+    """Raise DataError for arrays that must be held in memory but would not leave enough of it."""
+    most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    if size > most:
+        raise DataError(
+            f"{file} needs {size / 1e9:.1f} GB of memory, and at most {most / 1e9:.1f} GB, half of "
+            "what this machine has, is given to arrays. Save them as NPY files, which are not "
+            "loaded as a whole."
         )
-    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
 
 
 def _pairs(found: Mapping[str, NDArray[Any]], root: Path) -> Iterator[tuple[str, str, str]]:

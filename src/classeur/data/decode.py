@@ -7,7 +7,11 @@ no photo is ever replaced by another one, a black square or its own upper half.
 from __future__ import annotations
 
 import io
+import re
+import threading
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +26,17 @@ DECODER_VERSION = 3
 
 MAX_PIXELS = 150_000_000
 """Largest picture that is decoded, in pixels after the reduced scale of a JPEG."""
+
+LARGE_PIXELS = 25_000_000
+"""Pictures above it are decoded one at a time, however many threads there are: memory stays bounded
+by one picture of MAX_PIXELS, and one of LARGE_PIXELS for each thread."""
+
+MAX_SCANS = 100
+"""Most passes over its picture that a JPEG may ask for: progressive ones have about ten, and a few
+kilobytes can ask for thousands (libjpeg-turbo, 2015, "Two issues with the JPEG standard")."""
+
+MAX_RLE_PIXELS = 4_000_000
+"""Largest run-length encoded bitmap: Pillow unpacks them in Python, pixel by pixel."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF")
 """What Pillow may open. Its JPEG reader also opens MPO, which has no entry of its own."""
@@ -55,6 +70,11 @@ _ORIENTATION = 0x0112  # EXIF tag 274
 _BITS = 258  # TIFF tags
 _SAMPLE_FORMAT = 339
 _GREY = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"})
+_STRIP_PIXELS = 1 << 20
+"""Pictures are turned into plain colour by strips of so many pixels, each in little memory."""
+_END, _SCAN = 0xD9, 0xDA  # JPEG markers
+_MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
+_large = threading.Lock()
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -109,6 +129,7 @@ def decode(
         if not photo:
             raise UnreadablePhotoError("is empty (0 bytes)")
         with Image.open(io.BytesIO(photo), formats=FORMATS) as image:
+            _check_work(image, photo)
             return _decode_image(image, image.format or "", color, enough)
     except UnreadablePhotoError:
         raise
@@ -151,18 +172,60 @@ def _decode_image(
         # Twice the needed size is left for the resize, as Pillow's own thumbnail() does: the
         # result can hardly be told from that of the full picture.
         image.draft(None, (2 * enough, 2 * enough))
-    if image.width * image.height > MAX_PIXELS:
+    _check_size(image.size, (width, height))
+    reduced = image.size != (width, height)
+    with _turn(image.width * image.height):
+        image.load()  # Pillow turns a TIFF upright here, and reads EXIF that follows the pixels
+        orientation = _orientation(image)
+        upright = image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+        if upright.size != image.size or (not reduced and image.size != (width, height)):
+            width, height = height, width
+        return Decoded(_in_color(upright, color), width, height, mode, file_format, reduced)
+
+
+def _turn(pixels: int) -> AbstractContextManager[object]:
+    """Return what to wait in before so many pixels are decoded."""
+    return _large if pixels > LARGE_PIXELS else nullcontext()
+
+
+def _check_size(decoded: tuple[int, int], stored: tuple[int, int]) -> None:
+    if decoded[0] * decoded[1] > MAX_PIXELS:
         raise UnreadablePhotoError(
-            f"is a decompression bomb or too large: {width}×{height} pixels, "
+            f"is a decompression bomb or too large: {stored[0]}×{stored[1]} pixels, "
             f"at most {MAX_PIXELS // 10**6} megapixels are decoded"
         )
-    reduced = image.size != (width, height)
-    image.load()  # Pillow turns a TIFF upright here, and reads EXIF that follows the pixels
-    orientation = _orientation(image)
-    upright = image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
-    if upright.size != image.size or (not reduced and image.size != (width, height)):
-        width, height = height, width
-    return Decoded(_in_color(upright, color), width, height, mode, file_format, reduced)
+
+
+def _check_work(image: Image.Image, photo: bytes) -> None:
+    """Refuse a small file that asks for hours of work.
+
+    Raises:
+        UnreadablePhotoError: naming what it asks for.
+    """
+    if image.format in ("JPEG", "MPO") and _scans(photo) > MAX_SCANS:
+        raise UnreadablePhotoError(
+            f"is a JPEG of more than {MAX_SCANS} scans, each of them a pass over the whole picture"
+        )
+    tiles = getattr(image, "tile", ())
+    if any(tile[0] == "bmp_rle" for tile in tiles) and image.width * image.height > MAX_RLE_PIXELS:
+        raise UnreadablePhotoError(
+            f"is a run-length encoded bitmap of {image.width}×{image.height} pixels; at most "
+            f"{MAX_RLE_PIXELS // 10**6} megapixels are decoded"
+        )
+
+
+def _scans(jpeg: bytes) -> int:
+    """Count the scans of a JPEG up to its end, no further than is too many."""
+    if jpeg.count(bytes((0xFF, _SCAN))) <= MAX_SCANS:  # pixels cannot hold the mark
+        return 0
+    at, scans = 2, 0
+    while scans <= MAX_SCANS and (mark := _MARKER.search(jpeg, at)):
+        kind, at = mark[1][0], mark.end()
+        if kind == _END:
+            break
+        scans += kind == _SCAN
+        at += int.from_bytes(jpeg[at : at + 2])
+    return scans
 
 
 def _orientation(image: Image.Image) -> int:
@@ -185,56 +248,92 @@ def _in_color(image: Image.Image, color: Color) -> Image.Image:
     return image.convert(target)
 
 
+def _strips(height: int, row: int) -> Iterator[tuple[int, int]]:
+    """Yield (top, end) of strips of rows, so that what is made of each takes little memory."""
+    rows = max(1, _STRIP_PIXELS // max(1, row))
+    return ((top, min(top + rows, height)) for top in range(0, height, rows))
+
+
 def _on_white(image: Image.Image) -> Image.Image:
-    if image.mode in ("RGBa", "La"):
-        image = image.convert("RGBA" if image.mode == "RGBa" else "LA")
-    layers = image.convert("RGBA")
-    white = Image.new("RGBA", layers.size, (255, 255, 255, 255))
-    return Image.alpha_composite(white, layers).convert("RGB")
+    whole = Image.new("RGB", image.size)
+    for top, end in _strips(image.height, image.width):
+        strip = image.crop((0, top, image.width, end))
+        if strip.mode in ("RGBa", "La"):
+            strip = strip.convert("RGBA" if strip.mode == "RGBa" else "LA")
+        layers = strip.convert("RGBA")
+        white = Image.new("RGBA", layers.size, (255, 255, 255, 255))
+        whole.paste(Image.alpha_composite(white, layers).convert("RGB"), (0, top))
+    return whole
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """Scale 16-bit, 32-bit and floating-point grey to 8 bits over the full range of the type."""
-    return Image.fromarray(_scaled(_fractions(image) if image.mode == "I" else np.asarray(image)))
+    """Scale 16-bit, 32-bit and floating-point grey to 8 bits over the full range of the type.
 
-
-def _fractions(image: Image.Image) -> NDArray[np.float64]:
-    """Scale Pillow's mode I to 0..1.
-
-    Pillow opens signed 16-bit and all 32-bit TIFFs in this mode, as signed 32-bit integers; their
-    tags say which they were. 16-bit photos are also kept in 32 bits: true 32-bit ones exceed them.
+    Pillow opens signed 16-bit and all 32-bit TIFFs in mode I, as signed 32-bit integers; their
+    tags say which they were.
     """
     tags = getattr(image, "tag_v2", {})
     unsigned = bool(tags) and tags.get(_SAMPLE_FORMAT, (1,))[0] == 1
-    values = np.asarray(image).astype(np.int64)
-    if unsigned:
-        values &= 0xFFFFFFFF
-    low, high = int(values.min()), int(values.max())
+
+    def rows(top: int, end: int) -> NDArray[np.generic]:
+        values = np.asarray(image.crop((0, top, image.width, end)))
+        if image.mode != "I":
+            return values
+        return values.astype(np.int64) & 0xFFFFFFFF if unsigned else values
+
+    def white(low: float, high: float) -> float:
+        return _white_of_integers(low, high, tags.get(_BITS, (32,))[0], unsigned=unsigned)
+
+    strips = list(_strips(image.height, image.width))
+    return Image.fromarray(_scaled(rows, strips, white if image.mode == "I" else None))
+
+
+def _white_of_integers(low: float, high: float, bits: int, *, unsigned: bool) -> float:
+    """Return what is white in mode I, in which 16-bit photos may also be kept."""
     if low < 0:
-        raise UnreadablePhotoError(f"has negative pixels (from {low})")
-    if tags.get(_BITS, (32,))[0] == 16:
-        return values / 0x7FFF
+        raise UnreadablePhotoError(f"has negative pixels (from {low:.0f})")
+    if bits == 16:
+        return 0x7FFF
     if high <= 0xFFFF:
-        return values / 0xFFFF
-    return values / (0xFFFFFFFF if unsigned else 0x7FFFFFFF)
+        return 0xFFFF
+    return 0xFFFFFFFF if unsigned else 0x7FFFFFFF
 
 
-def _scaled(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Scale any pixel type to uint8: integers by the range of their type, floats from 0..1."""
-    if values.dtype == np.uint8:
-        return values.astype(np.uint8)
-    if values.dtype == np.bool_:
-        return np.where(values, 255, 0).astype(np.uint8)
-    if values.dtype.kind == "u":
-        top = (1 << 8 * values.dtype.itemsize) - 1
-        return np.rint(values.astype(np.float64) * (255.0 / top)).astype(np.uint8)
-    floats = values.astype(np.float64)
-    low, high = float(floats.min()), float(floats.max())
+def _scaled(
+    rows: Callable[[int, int], NDArray[np.generic]],
+    strips: list[tuple[int, int]],
+    white: Callable[[float, float], float] | None,
+) -> NDArray[np.uint8]:
+    """Scale any pixel type to uint8, strip by strip.
+
+    Args:
+        rows: (top, end) -> the pixels of those rows.
+        strips: (top, end) of each.
+        white: (smallest, largest pixel) -> the one that becomes 255. None: by the type, integers
+            by its range, floats from 0..1 or 0..255.
+    """
+    kind = rows(0, 1).dtype
+    if kind == np.uint8:
+        return rows(0, strips[-1][1]).astype(np.uint8)
+    if kind.kind == "b":
+        top = 1.0
+    elif kind.kind == "u":
+        top = float((1 << 8 * kind.itemsize) - 1)
+    else:
+        spans = [(values.min(), values.max()) for values in (rows(*strip) for strip in strips)]
+        low, high = (float(edge) for edge in (np.min(spans), np.max(spans)))
+        top = white(low, high) if white else _white_of(low, high, kind)
+    scale = 255 / top
+    parts = [np.rint(rows(*strip).astype(np.float64) * scale).astype(np.uint8) for strip in strips]
+    return np.concatenate(parts)
+
+
+def _white_of(low: float, high: float, kind: np.dtype[np.generic]) -> float:
     if not (low >= 0 and high <= 255):  # also true for NaN
         raise UnreadablePhotoError(
             f"has pixels from {low:g} to {high:g}; expected 0 to 1 or 0 to 255"
         )
-    return np.rint(floats * (255 if high <= 1 and values.dtype.kind == "f" else 1)).astype(np.uint8)
+    return 1 if high <= 1 and kind.kind == "f" else 255
 
 
 def _image_of_array(pixels: NDArray[np.generic]) -> Image.Image:
@@ -249,7 +348,11 @@ def _image_of_array(pixels: NDArray[np.generic]) -> Image.Image:
         )
     if pixels.dtype.kind not in "buif":
         raise UnreadablePhotoError(f"is an array of {pixels.dtype}; expected numbers")
-    return Image.fromarray(_scaled(pixels))
+    height, width = pixels.shape[:2]
+    _check_size((width, height), (width, height))
+    with _turn(height * width):
+        strips = list(_strips(height, pixels[0].size))
+        return Image.fromarray(_scaled(lambda top, end: pixels[top:end], strips, None))
 
 
 def _what_it_is_instead(photo: object) -> str:

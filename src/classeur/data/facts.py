@@ -96,9 +96,11 @@ def settle_content(
         if len(files[fact.content]) == 1 and len(kinds[fact.width, fact.height]) == 1:
             return fact
         try:
-            return replace(fact, content=full_hash(decode(reader.read(fact.path), color)))
+            return replace(fact, content=full_hash(decode(reader.read_same(fact.record), color)))
         except UnreadablePhotoError:
-            return fact  # gone meanwhile, or too large in full: it stays unlike any other photo
+            return (
+                fact  # gone, another by now, or too large in full: it stays unlike any other photo
+            )
 
     return list(in_parallel(settle, facts, chunk=16))
 

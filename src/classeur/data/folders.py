@@ -15,10 +15,13 @@ from classeur.data.records import Listing, Record, Unreadable, split_of
 from classeur.errors import DataError
 from classeur.run_folder import printable
 
+_DEEPEST = 16
+"""Folders within folders that an archive may put around its photos."""
+
 _JUNK = {"thumbs.db", "desktop.ini", "icon\r", "__macosx"}
 _WNID = re.compile(r"^n\d{8}[-_ ](?P<name>.+)$")
 _FLAT = re.compile(r"^(?P<label>[^\W\d_][^\d.]*?)[._\- ]*\(?\d+\)?(?:[._\- ]\w*)?$")
-_DIGITS = re.compile(r"(\d+)")
+_DIGITS = re.compile(r"(\d{1,300})")  # Python reads no number of more than 4,300 digits
 
 
 def recognise(folder: Path) -> str | None:
@@ -68,35 +71,48 @@ def class_name(folder: str) -> str:
 def walk_photos(folder: Path, listing: Listing) -> Iterator[str]:
     """Yield the photos below a folder, as paths relative to the listing's root.
 
-    Symbolic links are followed, a link to one of its own parents is not. What is passed over is
-    counted, and a folder that may not be read is a finding.
+    Symbolic links are followed, but no folder is entered twice: links among a few folders make more
+    paths than could ever be walked. What is passed over is counted, and a folder that may not be
+    read is a finding.
     """
     above = {*folder.absolute().parents, *folder.resolve().parents}
-    yield from _walk(folder, listing, tuple(_identity(parent.stat()) for parent in above))
+    seen = {_identity(parent.stat()) for parent in above}
+    waiting: list[Path | os.DirEntry[str]] = [folder]  # no recursion: folders may lie very deep
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, os.DirEntry) and not _is_folder(item):
+            if _is_taken(item, listing):
+                yield _relative(Path(item.path), listing.root)
+            continue
+        try:
+            here = _identity(item.stat())
+            entries = sorted(os.scandir(item), key=lambda entry: natural(entry.name), reverse=True)
+        except OSError as error:
+            reason = f"folder cannot be read: {error.strerror}"
+            listing.unreadable.append(Unreadable(_relative(Path(item), listing.root), reason))
+            continue
+        if here in seen:
+            listing.passed_over["links to a folder they lie in, or that was read before"] += 1
+            continue
+        seen.add(here)
+        waiting += [entry for entry in entries if not _is_passed_over(entry, listing)]
 
 
-def _walk(folder: Path, listing: Listing, parents: tuple[tuple[int, int], ...]) -> Iterator[str]:
-    try:
-        here = _identity(folder.stat())
-        entries = sorted(os.scandir(folder), key=lambda entry: natural(entry.name))
-    except OSError as error:
-        reason = f"folder cannot be read: {error.strerror}"
-        listing.unreadable.append(Unreadable(_relative(folder, listing.root), reason))
-        return
-    if here in parents:
-        listing.passed_over["links to a folder they lie in"] += 1
-        return
-    for entry in entries:
-        if _is_hidden(entry.name):
-            listing.passed_over["hidden or system files"] += 1
-        elif _is_folder(entry):
-            yield from _walk(Path(entry.path), listing, (*parents, here))
-        elif not _is_photo(entry.name):
-            listing.passed_over[_non_photo(entry.name)] += 1
-        elif _is_special(entry):
-            listing.passed_over["no regular files"] += 1
-        else:
-            yield _relative(Path(entry.path), listing.root)
+def _is_passed_over(entry: os.DirEntry[str], listing: Listing) -> bool:
+    if _is_hidden(entry.name):
+        listing.passed_over["hidden or system files"] += 1
+    return _is_hidden(entry.name)
+
+
+def _is_taken(entry: os.DirEntry[str], listing: Listing) -> bool:
+    """Whether an entry is a photo by its name; anything else is counted."""
+    if not _is_photo(entry.name):
+        listing.passed_over[_non_photo(entry.name)] += 1
+        return False
+    if _is_special(entry):
+        listing.passed_over["no regular files"] += 1
+        return False
+    return True
 
 
 def _take_classes(listing: Listing, folder: Path, split: str, labels: dict[str, str]) -> None:
@@ -206,7 +222,7 @@ def _unwrapped(folder: Path) -> Path:
     It stops above a folder of class folders: `photos/cats/1.jpg` alone is the class `cats`. What
     stands beside without photos (`docs/`, `labels/`) does not matter.
     """
-    while True:
+    for _ in range(_DEEPEST):
         inside = [sub for sub in _subfolders(folder) if _has_photo(sub)]
         if len(inside) != 1 or any(map(_is_photo, _files(folder))):
             return folder
@@ -216,6 +232,7 @@ def _unwrapped(folder: Path) -> Path:
         elif any(map(_is_photo, _files(inside[0]))):
             return folder
         folder = inside[0]
+    return folder
 
 
 def _nested(folder: Path) -> bool:

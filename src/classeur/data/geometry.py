@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal, Self, cast
@@ -16,9 +16,12 @@ from classeur.data.decode import Color, Decoded, decode, peek, to_pixels
 from classeur.data.filters import Step, apply_filters, parse_filters, undo_moves
 from classeur.data.reader import PhotoReader
 from classeur.data.records import Listing
-from classeur.errors import UnreadablePhotoError
+from classeur.errors import ConfigError, UnreadablePhotoError, unknown
 
 Resize = Literal["squash", "crop", "pad"]
+
+MAX_SIZE = 4096
+"""Largest side of the square, in pixels."""
 
 SAMPLE = 200
 """Photos that are looked at, at most, to choose what was left open."""
@@ -36,7 +39,7 @@ class Geometry:
     """Size, colour, resize and filters of the pixels; the first half of a run's preprocessing.
 
     Raises:
-        ConfigError: naming every filter that cannot be.
+        ConfigError: naming every filter and every other value that cannot be.
     """
 
     size: int
@@ -54,7 +57,24 @@ class Geometry:
     the border is added, so that it does not count."""
 
     def __post_init__(self) -> None:
+        problems = list(self._problems())
+        if problems:
+            raise ConfigError(problems)
         _ = self._steps
+
+    def _problems(self) -> Iterator[str]:
+        """Yield a sentence for each value that cannot be: a run folder may come from anybody."""
+        if type(self.size) is not int or not 1 <= self.size <= MAX_SIZE:
+            yield f"size must be from 1 to {MAX_SIZE} pixels, received {self.size!r}."
+        for name, known in (
+            ("color", ("rgb", "grey")),
+            ("resize", ("squash", "crop", "pad")),
+            ("interpolation", tuple(_RESAMPLING)),
+        ):
+            if getattr(self, name) not in known:
+                yield unknown(name, str(getattr(self, name)), known)
+        if type(self.crop_pct) not in (int, float) or not 0.01 <= self.crop_pct <= 1:
+            yield f"crop_pct must be from 0.01 to 1, received {self.crop_pct!r}."
 
     @cached_property
     def _steps(self) -> list[Step]:

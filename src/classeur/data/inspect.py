@@ -196,7 +196,7 @@ def inspect_listing(listing: Listing) -> Inspection:
 
     def look(record: Record) -> PhotoFacts | Unreadable:
         try:
-            content = reader.read(record.path)
+            content = reader.read_same(record)
             decoded = decode(content)
         except UnreadablePhotoError as error:
             return Unreadable(record.path, str(error))

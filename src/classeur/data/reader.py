@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classeur.data.arrays import ArrayReader, is_member
+from classeur.data.records import Record
 from classeur.errors import UnreadablePhotoError
 
 Content = bytes | NDArray[Any]
@@ -44,6 +45,19 @@ class PhotoReader:
             return file.read_bytes()
         except OSError as error:
             raise UnreadablePhotoError(f"cannot be read: {error.strerror or error}") from error
+        except ValueError as error:  # a table may hold names that no disk can
+            raise UnreadablePhotoError("has a name that no file can have") from error
+
+    def read_same(self, record: Record) -> Content:
+        """Return the content of a photo that was scanned before, if it is still the same.
+
+        Raises:
+            UnreadablePhotoError: with the reason; also if it is another photo by now.
+        """
+        content = self.read(record.path)
+        if sha256(content) != record.sha256:
+            raise UnreadablePhotoError("has changed since it was scanned")
+        return content
 
     def _is_row(self, path: str) -> bool:
         """Whether a path names a row of an array; asked of the disk once for each array file."""

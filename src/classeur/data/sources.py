@@ -46,9 +46,21 @@ def list_photos(
         passed = ", ".join(f"{n} {why}" for why, n in listing.passed_over.most_common())
         found = f" Passed over: {passed}." if passed else ""
         raise DataError(f"{path} holds no labelled photos ({listing.layout}).{found} {EXPECTED}")
+    _check_labels(path, listing)
     listing.records.sort(key=lambda record: folders.natural(record.path))
     listing.unreadable.sort(key=lambda item: folders.natural(item.path))
     return listing
+
+
+def _check_labels(path: Path, listing: Listing) -> None:
+    """Raise DataError for a label that is no text: no file of a run could hold it."""
+    for label in listing.labels():
+        try:
+            label.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"{path} has the label {label!a}, which is no text. Rename that class."
+            ) from error
 
 
 def _listed(path: Path, layout: str, label_from: str, group_column: str) -> Listing:

@@ -48,7 +48,7 @@ from classeur.data.near_duplicates import (
     write_near_duplicates,
 )
 from classeur.data.parallel import in_parallel
-from classeur.data.reader import PhotoReader, file_size, sha256
+from classeur.data.reader import PhotoReader, file_size
 from classeur.data.records import Listing, Record, Unreadable
 from classeur.data.staging import staged
 from classeur.errors import ConfigError, DataError, StoreError, UnreadablePhotoError
@@ -278,9 +278,7 @@ def _write_photos(
 
     def prepare(record: Record) -> tuple[NDArray[np.uint8], PhotoFacts] | Unreadable:
         try:
-            content = reader.read(record.path)
-            if sha256(content) != record.sha256:
-                raise UnreadablePhotoError("has changed since it was scanned")
+            content = reader.read_same(record)
             decoded = geometry.decode(content)
         except UnreadablePhotoError as error:
             return Unreadable(record.path, str(error))

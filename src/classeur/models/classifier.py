@@ -133,6 +133,8 @@ class Classifier:
                 )
             config = cast("ModelConfig", build(ModelConfig, facts["model"]))
             preprocessing = Preprocessing.from_dict(facts["preprocessing"])
+            _check_names(facts["class_names"])
+            _check_weights(run, config, preprocessing, len(facts["class_names"]))
             classifier = cls.create(config, facts["class_names"], preprocessing)
             classifier.temperature = float(facts["temperature"])
             if (thresholds := facts.get("abstention")) is not None:
@@ -184,6 +186,29 @@ def to_device(pixels: NDArray[Any], device: torch.device) -> torch.Tensor:
 def count_parameters(network: nn.Module) -> int:
     """Return the number of trainable parameters."""
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+def _check_names(class_names: Any) -> None:
+    if not isinstance(class_names, list) or not all(isinstance(name, str) for name in class_names):
+        raise ModelError(f"class_names must be a list of texts, received {class_names!r:.100}.")
+
+
+def _check_weights(
+    run: RunFolder, config: ModelConfig, preprocessing: Preprocessing, classes: int
+) -> None:
+    """Raise RunFolderError, before any memory is taken, for a network larger than its weights.
+
+    Whoever wrote model.json may have asked for more than a machine has.
+    """
+    height, width, channels = preprocessing.geometry.shape
+    with torch.device("meta"):
+        network = create_model(config, (channels, height, width), classes)
+    needed = sum(t.numel() * t.element_size() for t in network.state_dict().values())
+    if needed > run.weights.stat().st_size:
+        raise RunFolderError(
+            f"{run.weights} does not hold the weights that model.json describes: expected at "
+            f"least {needed:,} bytes, received {run.weights.stat().st_size:,}."
+        )
 
 
 def _check_order(source: Path, class_names: list[str]) -> None:

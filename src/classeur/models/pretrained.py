@@ -9,6 +9,8 @@ data").
 from __future__ import annotations
 
 import ast
+import inspect
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,21 @@ import timm
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from timm.models import group_parameters
+from timm.models import build_model_with_cfg, group_parameters
 from torch import nn
 
 from classeur.config import ModelConfig
 from classeur.errors import ModelError, WeightsError
 from classeur.models.weights import Weights, fetched
+
+MAX_NUMBER = 8192
+"""Largest number in an argument: of layers, channels, pixels."""
+
+_NOT_OF_NETWORKS = {
+    *inspect.signature(timm.create_model).parameters,
+    *inspect.signature(build_model_with_cfg).parameters,
+} - {"kwargs"}
+"""What timm itself takes: which weights to load, from which file or site."""
 
 OPTIONS = ("dropout", "head", "units", "arguments")
 """The fields of ModelConfig that a pre-trained network uses."""
@@ -138,13 +149,18 @@ def parse_arguments(arguments: tuple[str, ...]) -> dict[str, Any]:
     """`("pad_type=same", "depth=3")` -> `{"pad_type": "same", "depth": 3}`.
 
     Raises:
-        ModelError: for one that is no `name=value`.
+        ModelError: for one that is no `name=value`, that timm would load something by, or whose
+            number is beyond any network's: a run folder may come from anybody.
     """
     parsed: dict[str, Any] = {}
     for argument in arguments:
         name, sign, text = argument.partition("=")
         if not (name.isidentifier() and sign):
             raise ModelError(f'arguments must be name=value, received "{argument}".')
+        if name in _NOT_OF_NETWORKS:
+            raise ModelError(f"{name} is no argument of a network. Leave it out.")
+        if any(int(number) > MAX_NUMBER for number in re.findall(r"\d{1,300}", text)):
+            raise ModelError(f'arguments hold numbers up to {MAX_NUMBER}, received "{argument}".')
         try:
             parsed[name] = ast.literal_eval(text)
         except (ValueError, SyntaxError):

@@ -90,7 +90,7 @@ def build_study_report(
         class_names=manifest.class_names,
         splits=counts_of(manifest, folds),
         inspection=inspection,
-        samples=sample_sheet(inspection),
+        samples=sample_sheet(inspection, {row.path: row.sha256 for row in manifest.rows}),
         rungs=sheets,
         failed=failed,
         skipped=skipped or {},
@@ -170,11 +170,23 @@ def _trivial(rung: TrivialRung | None) -> dict[str, Any] | None:
     return {**accuracy, **asdict(rung.found), "tells": rung.found.tells}
 
 
-def sample_sheet(found: Inspection, at_most_classes: int = 50) -> dict[str, list[PhotoCard]]:
-    """Return a few photos of each class; a page with thousands of pictures opens for nobody."""
+def sample_sheet(
+    found: Inspection, hashes: Mapping[str, str] | None = None, at_most_classes: int = 50
+) -> dict[str, list[PhotoCard]]:
+    """Return a few photos of each class; a page with thousands of pictures opens for nobody.
+
+    Args:
+        found: the findings, which name the photos.
+        hashes: path -> SHA-256 of what was scanned; a photo that is another by now is left out.
+        at_most_classes: classes to show.
+    """
     album = Album(Path(found.photos))
     return {
-        label: [card for path in paths if (card := album.card(path, label))]
+        label: [
+            card
+            for path in paths
+            if (card := album.card(path, label, (hashes or {}).get(path, "")))
+        ]
         for label, paths in list(found.samples.items())[:at_most_classes]
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import logging
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,11 @@ from PIL import Image
 
 from classeur.data.decode import decode
 from classeur.data.reader import PhotoReader
+from classeur.data.records import Record
 from classeur.errors import DataError, UnreadablePhotoError
 from classeur.evaluation.metrics import SMALLEST
+
+log = logging.getLogger(__name__)
 
 THUMBNAIL = 160
 """Longest side of a photo in a page, in pixels."""
@@ -63,30 +67,47 @@ class Album:
     def __init__(self, root: Path) -> None:
         self._reader = PhotoReader(root)
 
-    def thumbnail(self, path: str, prepared: NDArray[np.uint8] | None = None) -> tuple[str, bool]:
+    def thumbnail(
+        self, path: str, prepared: NDArray[np.uint8] | None = None, sha256: str = ""
+    ) -> tuple[str, bool]:
         """Return a data URI for a photo and whether it is to be shown pixel by pixel.
 
-        Where the file is gone or has become unreadable, the prepared pixels (H, W, C) stand in:
-        the same photo as the network saw it.
+        Where the file is gone, has become unreadable or is another by now, the prepared pixels
+        (H, W, C) stand in: the same photo as the network saw it. That is said in the log.
+
+        Args:
+            path: the photo, as its record names it.
+            prepared: what may stand in. None: nothing.
+            sha256: of the photo that was scanned; empty: whatever is there is shown.
+
+        Raises:
+            UnreadablePhotoError: if there is nothing to show.
         """
-        image, _ = self.picture(path, prepared)
+        image, _ = self.picture(path, prepared, sha256)
         return data_uri(image), is_small(image)
 
     def picture(
-        self, path: str, prepared: NDArray[np.uint8] | None = None
+        self, path: str, prepared: NDArray[np.uint8] | None = None, sha256: str = ""
     ) -> tuple[Image.Image, bool]:
-        """Return a photo as an image, and whether the prepared pixels (H, W, C) stand in for it."""
+        """Return a photo as an image, and whether the prepared pixels stand in for it.
+
+        Takes and raises what `thumbnail` does.
+        """
+        record = Record(path, "", sha256=sha256)
         try:
-            return decode(self._reader.read(path), enough=THUMBNAIL).image, False
-        except (DataError, OSError):
+            content = self._reader.read_same(record) if sha256 else self._reader.read(path)
+            return decode(content, enough=THUMBNAIL).image, False
+        except (DataError, OSError) as error:
+            shown = "is not shown" if prepared is None else "is shown as it was prepared"
+            log.warning("%s %s; it %s", path, error, shown)
             if prepared is None:
                 raise
             return Image.fromarray(prepared if prepared.shape[2] == 3 else prepared[:, :, 0]), True
 
-    def card(self, path: str, label: str) -> PhotoCard | None:
-        """Return the card of a photo, or None if the file has gone since it was counted."""
+    def card(self, path: str, label: str, sha256: str = "") -> PhotoCard | None:
+        """Return the card of a photo, or None if it has gone or changed since it was counted."""
         try:
-            source, pixelated = self.thumbnail(path)
+            source, pixelated = self.thumbnail(path, sha256=sha256)
         except UnreadablePhotoError:
             return None
         return PhotoCard(source, path, label, pixelated=pixelated)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from classeur.config import RunConfig
-from classeur.data.manifest import read_manifest
+from classeur.data.manifest import Manifest, read_manifest
 from classeur.data.store import Store
 from classeur.evaluation.abstention import RiskCurve, risk_curve
 from classeur.evaluation.evaluate import RunMetrics, read_metrics
@@ -95,9 +95,10 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
     classifier = Classifier.load(run)
     height, width, channels = classifier.preprocessing.geometry.shape
     test = read_predictions(run.predictions).of_split("test")
-    counts = read_manifest(run.manifest).counts()["train"]
+    manifest = read_manifest(run.manifest)
+    counts = manifest.counts()["train"]
     class_sizes = {name: counts.get(name, 0) for name in metrics.class_names}
-    album = _Pictures(root, store)
+    album = _Pictures(root, store, manifest)
     warmth = warmth_of(classifier)
     return RunReport(
         name=run.path.name,
@@ -158,8 +159,9 @@ def small_test(predictions: Predictions) -> list[list[int]]:
 class _Pictures:
     """Cards for rows of predictions."""
 
-    def __init__(self, root: Path, store: Store | None) -> None:
+    def __init__(self, root: Path, store: Store | None, manifest: Manifest) -> None:
         self._album = Album(root)
+        self._hashes = {row.path: row.sha256 for row in manifest.rows}
         self._store = store
         # Predictions hold paths as printable text; the disk wants them as they are.
         self._rows = {printable(path): i for i, path in enumerate(store.paths())} if store else {}
@@ -171,7 +173,7 @@ class _Pictures:
         if self._store is not None and path in self._rows:
             at = self._paths[self._rows[path]]
             prepared = np.asarray(self._store.photos[self._rows[path]])
-        image, stands_in = self._album.picture(at, prepared)
+        image, stands_in = self._album.picture(at, prepared, self._hashes.get(at, ""))
         label, predicted = int(predictions.labels[row]), int(predictions.predicted[row])
         heat = ""
         if warmth is not None and prepared is not None:

@@ -75,11 +75,42 @@ def _check_same_splits(folder: Path, manifests: Mapping[str, Manifest]) -> None:
             "with --to, or delete this one."
         )
     for name, manifest in manifests.items():
-        if name in there and read_manifest(folder / name).rows != manifest.rows:
+        old = read_manifest(folder / name) if name in there else manifest
+        if old.rows != manifest.rows:
             raise StudyError(
-                f"{folder} holds a study of other photos, or of another split. Choose another "
-                "folder with --to, or delete this one."
+                f"{folder} holds a study of other photos, or of another split: "
+                f"{_what_differs(old, manifest)}. Choose another folder with --to, or delete this "
+                "one."
             )
+
+
+def _what_differs(before: Manifest, now: Manifest) -> str:
+    """Name the photos in which two manifests differ."""
+    old, new = ({row.path: row for row in manifest.rows} for manifest in (before, now))
+    both = [path for path in old if path in new]
+
+    def differing(*names: str) -> list[str]:
+        return [p for p in both if any(getattr(old[p], n) != getattr(new[p], n) for n in names)]
+
+    found = {
+        "gone": [path for path in old if path not in new],
+        "new": [path for path in new if path not in old],
+        "changed": differing("sha256"),
+        "under another label": differing("label"),
+        "in another split or group": differing("split", "group"),
+    }
+    return (
+        "; ".join(
+            f"{len(paths)} {'is' if len(paths) == 1 else 'are'} {what} ({_some(paths)})"
+            for what, paths in found.items()
+            if paths
+        )
+        or "their order differs"
+    )
+
+
+def _some(paths: Sequence[str]) -> str:
+    return ", ".join(paths[:5]) + (", …" if len(paths) > 5 else "")
 
 
 def _refuse_foreign(folder: Path, planned: Sequence[PlannedRun]) -> None:

@@ -19,6 +19,7 @@ from classeur.errors import ClasseurError, system_error
 from classeur.exit_codes import FAILED, INTERRUPTED
 from classeur.run_folder import read_json, write_json
 from classeur.study.log import show_log
+from classeur.terminal import make_harmless
 
 _PR_SET_PDEATHSIG = 1
 
@@ -58,6 +59,7 @@ def wait_for(module: str, arguments: list[str], failure: Path) -> str:
 
 def work_as_process(work: Callable[[], None], failure: Path) -> int:
     """Do the work of a process that a study has started; return its exit code."""
+    make_harmless(sys.stderr)
     show_log()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     _end_with_parent()

@@ -117,7 +117,7 @@ def _evaluate_on(run: RunFolder, predictor: Predictor, listing: Listing) -> Scor
     if known.get("test"):
         openings = record_opening(run, "evaluate on photos of the test split", known["test"])
     reader = PhotoReader(listing.root)
-    contents = (functools.partial(reader.read, record.path) for record in listing.records)
+    contents = (functools.partial(reader.read_same, record) for record in listing.records)
     records, rows, unreadable = [], [], list(listing.unreadable)
     for record, (_, row, error) in zip(listing.records, predictor.rows(contents), strict=True):
         if row is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import pickle
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -84,16 +83,12 @@ def load_state(
         if average:
             average.load_state_dict(state["average"])
         values = state["progress"]
-        rows = [EpochRow(**row) for row in values.pop("history")]
+        rows = [
+            EpochRow(int(row.pop("epoch")), **{name: float(value) for name, value in row.items()})
+            for row in values.pop("history")
+        ]
         return Progress(history=rows, **values)
-    except (
-        RuntimeError,
-        KeyError,
-        TypeError,
-        ValueError,
-        EOFError,
-        pickle.UnpicklingError,
-    ) as error:
+    except Exception as error:  # a broken file can make torch's reader raise anything at all
         raise RunFolderError(
             f"{run.state} cannot be resumed from: {' '.join(str(error).split())[:300]}. Delete it "
             "to train the run from the start."
