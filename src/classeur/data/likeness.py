@@ -57,7 +57,7 @@ def likeness(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
 def _fit(one: Pixels, other: Pixels) -> tuple[Pixels, Pixels]:
     """Return the (64, 64) matrices for rows and columns that move `other` onto `one`."""
     target, start = _band(one), _band(other)
-    slope_y, slope_x = np.gradient(start)
+    slope_y, slope_x = np.gradient(start, axis=0), np.gradient(start, axis=1)
     along = np.linspace(-1, 1, SIDE, dtype=np.float32)
     slopes = [slope_y * along[:, None], slope_y, slope_x * along, slope_x]
     slope = np.stack([(s * _CENTRE)[_INNER].ravel() for s in slopes])  # (4, pixels)
@@ -77,7 +77,8 @@ def _resample(scale: float, shift: float) -> Pixels:
     """Return the (64, 64) matrix of linear interpolation at scaled and shifted places."""
     places = _CENTRE + (np.arange(SIDE) - _CENTRE) * (1 + scale) + shift * _CENTRE
     places = np.clip(places, 0, SIDE - 1)
-    return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(SIDE))).astype(np.float32)
+    weights = np.maximum(0, 1 - np.abs(places[:, None] - np.arange(SIDE)))
+    return np.asarray(weights, np.float32)
 
 
 def _moved(photo: Pixels, rows: Pixels, columns: Pixels) -> Pixels:
@@ -104,4 +105,4 @@ def _blur(sigma: float) -> Pixels:
     away = np.arange(SIDE)[:, None] - np.arange(SIDE)
     weights = np.exp(-0.5 * (away / sigma) ** 2)
     weights[weights < 1e-4] = 0  # numbers close to zero are ten times as slow
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
