@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image
 
 from classeur.data.decode import Decoded
 
@@ -26,7 +25,9 @@ def perceptual_hash(decoded: Decoded) -> str:
         return ""
     import imagehash  # slow to import
 
-    grey = decoded.image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX)
+    # Made small first: the hash shrinks it to 9 by 8, and a long way at once is slow.
+    image = decoded.image
+    grey = image.reduce((max(1, image.width // _SIDE), max(1, image.height // _SIDE))).convert("L")
     if np.asarray(grey).std() < FLAT:
         return ""
     bits = [imagehash.dhash(grey).hash, imagehash.dhash_vertical(grey).hash]
