@@ -31,7 +31,7 @@ from classeur.cli.options import DATA, config_options
 )  # fmt: skip
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, mps or auto.")
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Of the folds.")
-@config_options(DATA, without=("val", "test"))
+@config_options(DATA, without=("val", "test", "folds", "fold"))
 def command(photos: Path, **options: Any) -> None:
     """List the labels that are probably wrong, for you to decide.
 
