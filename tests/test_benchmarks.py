@@ -39,3 +39,9 @@ def test_preparing(class_folders: Callable[..., Path], contender: str) -> None:
 @pytest.mark.slow
 def test_frozen() -> None:
     assert "as long" in run("frozen.py", "--photos", 10)
+
+
+@pytest.mark.slow
+def test_flipped_labels(class_folders: Callable[..., Path]) -> None:
+    photos = class_folders({"a": 20, "b": 20}, size=(64, 64))
+    assert "| recall |" in run("flipped_labels.py", photos, "--backbone=none", "--share=0.1")
