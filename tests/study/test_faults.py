@@ -223,10 +223,10 @@ class TestNotAllowed:
         (photos / "left").chmod(0)
         message = "20 are gone (left/0.png, left/1.png, left/2.png, left/3.png, left/4.png, …)"
         # Their folder is a finding of the scan; without them, the study is of other photos.
-        with as_anybody(), pytest.raises(StudyError) as caught:
-            module.begin_study(
-                folder, module.gather(*sections(photos)), [], module.read_definition("standard")
-            )
+        with as_anybody():
+            material = module.gather(*sections(photos))
+        with pytest.raises(StudyError) as caught:
+            module.begin_study(folder, material, [], module.read_definition("standard"))
         assert message in str(caught.value)
         assert len(read_manifest(folder / "manifest.csv").rows) == 60
 
