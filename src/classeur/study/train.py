@@ -211,8 +211,10 @@ def store_of(run: RunFolder) -> tuple[Store, Path]:
         DataError: if its photos are gone or have changed.
     """
     config = RunConfig.from_toml(run.config)
-    as_it_was = {"manifest": str(run.manifest), "drop_suspicious": "", "relabel": ""}
-    listing = scan_as(dataclasses.replace(config.data, **as_it_was))
+    as_it_was = dataclasses.replace(
+        config.data, manifest=str(run.manifest), drop_suspicious="", relabel=""
+    )
+    listing = scan_as(as_it_was)
     return cached_store(listing, geometry_of(listing, config.preprocessing)), listing.root
 
 
