@@ -20,6 +20,7 @@ from classeur.errors import ConfigError, DataError, EvaluationError, RunFolderEr
 from classeur.run_folder import RunFolder, read_json_lines
 
 ELSEWHERE = {
+    "labels": "find_suspicious",
     "study": "run_study",
     "studies": "list_studies",
     "tune": "run_search",

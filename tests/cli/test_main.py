@@ -60,8 +60,9 @@ def test_an_unknown_command(classeur: Callable[..., Any]) -> None:
     shown = classeur("trian", "photos")
     assert shown.code == 2
     assert (
-        'Error: unknown command "trian". Did you mean "train"? Expected one of: inspect, prepare, '
-        "train, evaluate, study, studies, tune, predict, recipes, models, demo, fetch." in shown.err
+        'Error: unknown command "trian". Did you mean "train"? Expected one of: inspect, labels, '
+        "prepare, train, evaluate, study, studies, tune, predict, recipes, models, demo, fetch."
+        in shown.err
     )
     assert shown.out == ""
 
