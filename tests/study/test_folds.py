@@ -101,7 +101,7 @@ def test_figures_are_those_of_the_pooled_predictions(folds):
         f"dense-fold{i}": pytest.approx(p.correct.mean()) for i, p in enumerate(parts["dense"], 1)
     }
     (pair,) = study.report.pairs
-    assert pair.p_value == mcnemar(*(correct[name] for name in (pair.first, pair.second)))
+    assert pair.p_value == mcnemar(pair.only_first, pair.only_second)
     assert pair.only_first + pair.only_second == (correct["dense"] != correct["majority"]).sum()
 
 

@@ -62,7 +62,7 @@ class ClassFigures:
     @property
     def recall_interval(self) -> Figure:
         """Recall and its exact 95 % interval (Clopper and Pearson, 1934)."""
-        return share_of(self.recall, self.independent)
+        return exact_share(self.recall, self.independent)
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,12 @@ def measure(
     )
 
 
-def share_of(share: float, photos: float) -> Figure:
+def share_of(right: int, photos: int) -> Figure:
+    """Return the share of right photos with its exact 95 % interval (Clopper and Pearson, 1934)."""
+    return exact_share(right / photos, photos)
+
+
+def exact_share(share: float, photos: float) -> Figure:
     """Return a share of independent photos with its exact 95 % interval.
 
     Clopper and Pearson, 1934. Of a fraction of a photo, see `exact_interval`.
@@ -176,7 +181,7 @@ def share_of(share: float, photos: float) -> Figure:
 
 def _share(right: NDArray[np.bool_], units: Units) -> Figure:
     photos = effective_photos(units.totals(right), units.sizes) if units.grouped else len(right)
-    return share_of(float(right.mean()), photos)
+    return exact_share(float(right.mean()), photos)
 
 
 def _means_of_classes(
@@ -202,11 +207,11 @@ def _mean_of_classes(
 ) -> Figure:  # fmt: skip
     """Return a mean over classes; its interval is that of a share that spreads as much."""
     if value in (0.0, 1.0) or units.count == 1:
-        return share_of(value, _evenly(of_class))
+        return exact_share(value, _evenly(of_class))
     variance = drawn.var() * units.count / (units.count - 1)
     worth = value * (1 - value) / variance if variance > 0 else math.inf
     rarer = few_groups(units.count) if units.grouped else 1.0
-    return share_of(value, min(worth, _evenly(support)) * rarer)
+    return exact_share(value, min(worth, _evenly(support)) * rarer)
 
 
 def _evenly(counts: NDArray[np.int64]) -> float:

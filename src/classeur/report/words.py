@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from classeur.evaluation.comparison import Pair
 from classeur.evaluation.evaluate import RunMetrics
-from classeur.evaluation.metrics import Figure, Metrics, share_of
+from classeur.evaluation.metrics import Figure, Metrics, exact_share
 from classeur.evaluation.openings import Opening, is_changed
 from classeur.evaluation.slices import Slice, worst_slice
 from classeur.report.certainty import describe_missing
@@ -114,7 +114,7 @@ def describe_imbalance(metrics: Metrics, sizes: Mapping[str, int]) -> list[str]:
     if not rare or not others:
         return []
     of_rare, of_others = (
-        share_of(
+        exact_share(
             sum(row.recall * row.support for row in rows) / sum(row.support for row in rows),
             sum(row.independent for row in rows),
         )

@@ -212,11 +212,7 @@ def store_of(run: RunFolder) -> tuple[Store, Path]:
     """
     config = RunConfig.from_toml(run.config)
     as_it_was = dataclasses.replace(
-<<<<<<< HEAD
         config.data, manifest=str(run.manifest), folds=0, fold=1, drop_suspicious="", relabel=""
-=======
-        config.data, manifest=str(run.manifest), drop_suspicious="", relabel=""
->>>>>>> labels
     )
     listing = scan_as(as_it_was)
     return cached_store(listing, geometry_of(listing, config.preprocessing)), listing.root
