@@ -127,16 +127,19 @@ def strike(
     process: subprocess.Popen[str], folder: Path, takes: float, draw: random.Random, record: Record
 ) -> bool:
     """Kill a study at a random point; return whether it was still alive."""
-    way, moment = draw.choice(WAYS), draw.choice(MOMENTS).format(draw.choice(RUNGS))
-    at_moment, delay = draw.random() < 0.5, draw.uniform(0, takes)
-    deadline = time.monotonic() + (4 * takes if at_moment else delay)
-    there_before = (folder / moment).exists()
-    while process.poll() is None and time.monotonic() < deadline:
-        if at_moment and not there_before and (folder / moment).exists():
+    way = draw.choice(WAYS)
+    coming = [name for rung in RUNGS for moment in MOMENTS
+              if not (folder / (name := moment.format(rung))).exists()]  # fmt: skip
+    at_moment, moment = draw.random() < 0.5, draw.choice(coming)
+    left = sum(not (folder / rung / "report.html").exists() for rung in RUNGS)
+    deadline = time.monotonic() + draw.uniform(0, takes * (1 + left) / (1 + len(RUNGS)))
+    while process.poll() is None:
+        if (folder / moment).exists() if at_moment else time.monotonic() > deadline:
             break
         time.sleep(0.001 if at_moment else 0.01)
-    rungs = children(process.pid)
-    if process.poll() is not None or (way == "rung" and not rungs):
+    while not (rungs := children(process.pid)) and way == "rung" and process.poll() is None:
+        time.sleep(0.01)
+    if process.poll() is not None:
         return False
     stage = stage_of(folder)
     if way == "study and rung":

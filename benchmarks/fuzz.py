@@ -31,7 +31,7 @@ MEMORY = 6 << 30
 """Address space of the process that tries, in bytes."""
 PATIENCE = 120
 """Seconds of processor time after which an input counts as a hang."""
-ROUND = 60
+ROUND = 150
 """Seconds after which a target gets a new process and a new seed."""
 SHARES = {"photos": 4, "folders": 2, "tables": 1, "arrays": 2}
 """Target -> rounds in each turn."""
