@@ -90,8 +90,7 @@ def disturb(kills: int, seed: int, scratch: Path) -> Record:
             if not killed and code == 0:
                 break
             if not killed:
-                record.differences.append(f"exit code {code}: {messages[-500:]}")
-                break
+                sys.exit(f"a study that was killed cannot go on: exit code {code}: {messages}")
         record.studies += 1
         record.differences += compare(expected, content(study.folder))
         record.openings.update(openings(study.folder).values())
