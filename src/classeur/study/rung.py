@@ -2,7 +2,7 @@
 
 A study starts this file as a process of its own, so that all memory returns when the rung is done:
 
-    python -m classeur.study.rung RUN_FOLDER STORE_FOLDER PHOTOS_ROOT
+    python -m classeur.study.rung RUN_FOLDER STORE_FOLDER PHOTOS_ROOT STUDY_PROCESS
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ def main(arguments: list[str]) -> int:
     make_harmless(sys.stderr)
     show_log()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    _end_with_parent()
+    if not _ends_with(int(arguments[3])):
+        return INTERRUPTED
     run, store, root = RunFolder(Path(arguments[0])), Store(Path(arguments[1])), Path(arguments[2])
     failure_file(run).unlink(missing_ok=True)
     try:
@@ -98,13 +99,17 @@ def _failed(run: RunFolder, reason: str) -> int:
     return FAILED
 
 
-def _end_with_parent() -> None:
+def _ends_with(study: int) -> bool:
     """Be ended in order when the study's process dies, so that no rung trains on for nobody.
 
     Linux has a call for it; elsewhere the lock on the run folder keeps a second one out.
+
+    Returns:
+        Whether that process is there; it may have died while this one was starting.
     """
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    return os.getppid() == study
 
 
 if __name__ == "__main__":

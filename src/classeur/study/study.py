@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -265,7 +266,7 @@ def _run_all(planned: Sequence[PlannedRun]) -> dict[str, str]:
 def _in_own_process(run: RunFolder, material: Material) -> str:
     """Run a rung as a process; return why it failed, or ''."""
     command = [sys.executable, "-m", "classeur.study.rung"]
-    command += [str(run.path), str(material.store.path), material.root]
+    command += [str(run.path), str(material.store.path), material.root, str(os.getpid())]
     # In a group of its own, so that Ctrl-C reaches it once, from here, however it was sent; as
     # SIGTERM, because a shell's background jobs ignore SIGINT, and so do their children.
     process = subprocess.Popen(command, process_group=0)
