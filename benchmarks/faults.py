@@ -199,8 +199,8 @@ def content(folder: Path) -> dict[str, Any]:
     for name in ("manifest.csv", "inspection.json", "study.toml"):
         made[name] = digest(folder / name)
     made["comparison.json"] = without(folder / "comparison.json", "seconds")
-    made["report.md"] = timeless((folder / "report.md").read_text())
-    made["index.html"] = timeless((folder / "index.html").read_text())
+    for name in ("report.md", "index.html"):
+        made[name] = timeless(folder / name, folder)
     for rung in RUNGS:
         run = folder / rung
         for name in ("config.toml", "manifest.csv", "model.json", "model.safetensors",
@@ -211,7 +211,7 @@ def content(folder: Path) -> dict[str, Any]:
         with (run / "history.csv").open(newline="") as file:
             rows = [dict(row) for row in csv.DictReader(file)]
         made[f"{rung}/history.csv"] = [{k: v for k, v in r.items() if k != "seconds"} for r in rows]
-        made[f"{rung}/report.md"] = timeless((run / "report.md").read_text())
+        made[f"{rung}/report.md"] = timeless(run / "report.md", folder)
     return made
 
 
@@ -230,8 +230,9 @@ def without(path: Path, *names: str) -> Any:
     return strip(json.loads(path.read_text())) if path.exists() else "missing"
 
 
-def timeless(page: str) -> str:
+def timeless(path: Path, folder: Path) -> str:
     """Return the words of a page, without what is measured of the machine or counts openings."""
+    page = path.read_text().replace(str(folder), "FOLDER") if path.exists() else "missing"
     page = re.sub(r"<svg.*?</svg>", "", page, flags=re.S)
     return re.sub(r"\d[\d.,–:]*", "#", "\n".join(
         line for line in page.splitlines()
