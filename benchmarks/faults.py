@@ -90,8 +90,7 @@ def disturb(kills: int, seed: int, scratch: Path) -> Record:
             if not killed and code == 0:
                 break
             if not killed:
-                record.differences.append(f"exit code {code}: {messages[-500:]}")
-                break
+                sys.exit(f"a study that was killed cannot go on: exit code {code}: {messages}")
         record.studies += 1
         record.differences += compare(expected, content(study.folder))
         record.openings.update(openings(study.folder).values())
@@ -127,16 +126,19 @@ def strike(
     process: subprocess.Popen[str], folder: Path, takes: float, draw: random.Random, record: Record
 ) -> bool:
     """Kill a study at a random point; return whether it was still alive."""
-    way, moment = draw.choice(WAYS), draw.choice(MOMENTS).format(draw.choice(RUNGS))
-    at_moment, delay = draw.random() < 0.5, draw.uniform(0, takes)
-    deadline = time.monotonic() + (4 * takes if at_moment else delay)
-    there_before = (folder / moment).exists()
-    while process.poll() is None and time.monotonic() < deadline:
-        if at_moment and not there_before and (folder / moment).exists():
+    way = draw.choice(WAYS)
+    coming = [name for rung in RUNGS for moment in MOMENTS
+              if not (folder / (name := moment.format(rung))).exists()]  # fmt: skip
+    at_moment, moment = draw.random() < 0.5, draw.choice(coming)
+    left = sum(not (folder / rung / "report.html").exists() for rung in RUNGS)
+    deadline = time.monotonic() + draw.uniform(0, takes * (1 + left) / (1 + len(RUNGS)))
+    while process.poll() is None:
+        if (folder / moment).exists() if at_moment else time.monotonic() > deadline:
             break
         time.sleep(0.001 if at_moment else 0.01)
-    rungs = children(process.pid)
-    if process.poll() is not None or (way == "rung" and not rungs):
+    while not (rungs := children(process.pid)) and way == "rung" and process.poll() is None:
+        time.sleep(0.01)
+    if process.poll() is not None:
         return False
     stage = stage_of(folder)
     if way == "study and rung":
@@ -197,8 +199,8 @@ def content(folder: Path) -> dict[str, Any]:
     for name in ("manifest.csv", "inspection.json", "study.toml"):
         made[name] = digest(folder / name)
     made["comparison.json"] = without(folder / "comparison.json", "seconds")
-    made["report.md"] = timeless((folder / "report.md").read_text())
-    made["index.html"] = timeless((folder / "index.html").read_text())
+    for name in ("report.md", "index.html"):
+        made[name] = timeless(folder / name, folder)
     for rung in RUNGS:
         run = folder / rung
         for name in ("config.toml", "manifest.csv", "model.json", "model.safetensors",
@@ -209,7 +211,7 @@ def content(folder: Path) -> dict[str, Any]:
         with (run / "history.csv").open(newline="") as file:
             rows = [dict(row) for row in csv.DictReader(file)]
         made[f"{rung}/history.csv"] = [{k: v for k, v in r.items() if k != "seconds"} for r in rows]
-        made[f"{rung}/report.md"] = timeless((run / "report.md").read_text())
+        made[f"{rung}/report.md"] = timeless(run / "report.md", folder)
     return made
 
 
@@ -228,8 +230,9 @@ def without(path: Path, *names: str) -> Any:
     return strip(json.loads(path.read_text())) if path.exists() else "missing"
 
 
-def timeless(page: str) -> str:
+def timeless(path: Path, folder: Path) -> str:
     """Return the words of a page, without what is measured of the machine or counts openings."""
+    page = path.read_text().replace(str(folder), "FOLDER") if path.exists() else "missing"
     page = re.sub(r"<svg.*?</svg>", "", page, flags=re.S)
     return re.sub(r"\d[\d.,–:]*", "#", "\n".join(
         line for line in page.splitlines()

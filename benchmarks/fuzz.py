@@ -30,8 +30,8 @@ ROOT = Path(__file__).parents[1]
 MEMORY = 6 << 30
 """Address space of the process that tries, in bytes."""
 PATIENCE = 120
-"""Seconds of processor time after which an input counts as a hang."""
-ROUND = 60
+"""Seconds of processor time, or of waiting, after which an input counts as a hang."""
+ROUND = 150
 """Seconds after which a target gets a new process and a new seed."""
 SHARES = {"photos": 4, "folders": 2, "tables": 1, "arrays": 2}
 """Target -> rounds in each turn."""
@@ -105,8 +105,8 @@ def one_round(target: str, seed: int, seconds: float, args: argparse.Namespace) 
 
 
 def watch(process: subprocess.Popen[bytes], current: Path) -> None:
-    """Wait for a process; end it if one input takes it more than PATIENCE of processor time."""
-    since, last = 0.0, None
+    """Wait for a process; end it if one input takes it more than PATIENCE, or it waits so long."""
+    since, last, waited = 0.0, None, 0.0
     while process.poll() is None:
         time.sleep(0.5)
         try:
@@ -116,8 +116,9 @@ def watch(process: subprocess.Popen[bytes], current: Path) -> None:
             continue
         used = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
         if now != last:
-            since, last = used, now
-        elif used - since > PATIENCE:
+            since, last, waited = used, now, 0.0
+        waited += 0.5 * (fields[0] == "S")  # waits for something, and not for a processor
+        if used - since > PATIENCE or waited > PATIENCE:
             process.kill()
 
 

@@ -300,7 +300,8 @@ def plant(root: Path, tree: Sequence[tuple[str, list[str], Any]]) -> None:
         path = root.joinpath(*names)
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            _make(kind, path, content, root)
+            if not os.path.lexists(path):  # writing into a pipe would wait for ever
+                _make(kind, path, content, root)
 
 
 def _make(kind: str, path: Path, content: Any, root: Path) -> None:

@@ -157,10 +157,15 @@ def locked(folder: Path) -> Iterator[None]:
         with suppress(OSError):  # on a full disk the lock holds all the same
             file.truncate(0)
             file.write(str(os.getpid()).encode())
-        for left in folder.glob(f".*{_UNFINISHED}"):
-            if not left.is_dir():
+        for left in folder.iterdir():
+            if left.name != LOCK and is_leftover(left) and not left.is_dir():
                 left.unlink(missing_ok=True)
         yield
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether a file is no more than a lock, or what a killed process was about to write."""
+    return path.name == LOCK or (path.name.startswith(".") and path.name.endswith(_UNFINISHED))
 
 
 def _own_file(path: Path) -> int:

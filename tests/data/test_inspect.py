@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -26,7 +27,7 @@ class TestNumbers:
         assert found.imbalance == 2
         assert found.unreadable == []
         assert found.duplicates == []
-        assert found.sentences() == []
+        assert [text for text in found.sentences() if "look odd" not in text] == []
 
     def test_counts_of_splits(self, class_folders):
         root = class_folders({"a": 2, "b": 1}, splits=("train", "val"))
@@ -188,7 +189,12 @@ class TestDuplicates:
         ]
         store = cached_store(listing, Geometry(16))
         from_store = findings(listing, store.facts(listing), store.unreadable)
-        assert from_store == in_full
+        # measured on a picture decoded at another scale: the same photos, in another order
+        odd, same = (
+            {item.kind: set(item.paths) for item in found.odd} for found in (from_store, in_full)
+        )
+        assert odd == same
+        assert replace(from_store, odd=[]) == replace(in_full, odd=[])
 
     def test_a_turned_copy(self, tmp_path, draw):
         """Turned by EXIF or by its pixels: upright it is the same picture."""

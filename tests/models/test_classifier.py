@@ -20,6 +20,7 @@ from classeur.models.preprocessing import Preprocessing
 from classeur.run_folder import RunFolder
 
 GREY = Preprocessing(Geometry(8, "grey"), (0.4,), (0.3,))
+COLOR = (0.4,) * 3, (0.3,) * 3
 NAMES = ["ape", "bee", "cat"]
 
 
@@ -200,7 +201,10 @@ def test_facts_that_are_no_json(run: RunFolder) -> None:
         ({"model": {"name": "conv1", "dropout": 7}}, "dropout must be at least 0 and below 1"),
         ({"preprocessing": {"size": 8}}, "KeyError('mean')"),
         ({"class_names": ["ape"]}, "a classifier needs at least two classes, received 1."),
-        ({"class_names": ["ape", 3, "bee"]}, "TypeError"),
+        (
+            {"class_names": ["ape", 3, "bee"]},
+            "class_names must be a list of texts, received ['ape'",
+        ),
     ],
 )
 def test_facts_that_are_broken(run: RunFolder, changes: dict[str, object], reason: str) -> None:
@@ -230,6 +234,13 @@ def test_weights_that_are_none(run: RunFolder, content: bytes) -> None:
 
 def test_weights_of_another_network(run: RunFolder) -> None:
     Classifier.create(ModelConfig("dense"), NAMES, GREY).save_weights(run)
+    assert message_of(run).startswith(not_described(run) + "expected at least 593,164 bytes, rec")
+
+
+def test_weights_of_a_larger_network(run: RunFolder) -> None:
+    Classifier.create(
+        ModelConfig("dense"), NAMES, Preprocessing(Geometry(64), *COLOR)
+    ).save_weights(run)
     message = message_of(run)
     assert message.startswith(not_described(run) + "Error(s) in loading state_dict")
     assert "\n" not in message

@@ -21,6 +21,7 @@ from tests.study.conftest import draw_photos
 from classeur.data.manifest import read_manifest
 from classeur.data.store import cache_root
 from classeur.errors import DataError, StoreError, StudyError
+from classeur.exit_codes import INTERRUPTED
 from classeur.run_folder import append_json_line, locked, read_json_lines
 from classeur.study import study as module
 from classeur.study.score import evaluate
@@ -251,6 +252,19 @@ def sections(photos: Path):
 def enter(folder: Path) -> None:
     with locked(folder):
         pass
+
+
+def test_a_rung_that_starts_when_its_study_is_dead_does_nothing(study, photos, tmp_path):
+    """It is told of a death that it lives to see; this one came while Python was starting."""
+    run = shutil.copytree(study.folder / "dense", tmp_path / "run")
+    for name in ("report.html", "metrics.json", "training.json"):
+        (run / name).unlink()
+    command = [sys.executable, "-m", "classeur.study.rung", str(run), "store", str(photos)]
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    assert subprocess.run([*command, str(dead.pid)], check=False).returncode == INTERRUPTED
+    assert not (run / "training.json").exists()
+    assert not (run / "failure.json").exists()
 
 
 @pytest.mark.slow

@@ -248,9 +248,15 @@ def test_a_study_at_work_is_left_alone(photos, cache, tmp_path):
     assert [path.name for path in folder.iterdir()] == [".lock"]
 
 
-def test_a_folder_with_nothing_but_an_old_lock_is_free(photos, cache, tmp_path):
+def test_a_folder_with_nothing_but_what_a_killed_study_left_is_free(photos, cache, tmp_path):
+    left = tmp_path / "majority" / ".manifest.csv.abcdefgh.unfinished"
+    left.parent.mkdir()
+    left.touch()
     (tmp_path / ".lock").touch()
+    (tmp_path / ".manifest.csv.abcdefgh.unfinished").touch()
     assert run_study(photos, ["majority"], to=tmp_path, **OPTIONS).binder.is_file()
+    assert not left.exists()
+    assert not list(tmp_path.glob(".*.unfinished"))
 
 
 def test_a_run_is_no_study(study, photos):

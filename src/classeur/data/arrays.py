@@ -52,6 +52,7 @@ def list_arrays(path: Path, layout: str) -> Listing:
     files = sorted(root.iterdir()) if path.is_dir() or layout == "idx" else [path]
     if path.suffix.lower() == ".npy" and path.is_file():
         files = sorted(root.glob("*.npy"))
+    files = [file for file in files if file.is_file()]  # opening a pipe would wait for ever
     listing = Listing(root, layout)
     found = dict(_arrays(files, layout))
     names = _class_names(root, found)
@@ -94,6 +95,8 @@ class ArrayReader:
         name = f"{file}#{key}" if key else file
         if name not in self._open:
             layout = recognise([Path(file)]) or "arrays"
+            if not (self._root / file).is_file():
+                raise DataError(f"{self._root / file} cannot be read as an array: it is no file.")
             self._open.update(_arrays([self._root / file], layout))
         try:
             photo = np.asarray(self._open[name][int(row)])

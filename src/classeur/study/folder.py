@@ -10,7 +10,7 @@ from pathlib import Path
 from classeur.config import SECTIONS, DataConfig, RunConfig
 from classeur.data.manifest import Manifest, read_manifest
 from classeur.errors import StudyError
-from classeur.run_folder import LOCK, write_json, write_text
+from classeur.run_folder import is_leftover, write_json, write_text
 from classeur.study.definition import Definition
 from classeur.study.material import Material
 from classeur.study.plan import PlannedRun
@@ -127,7 +127,7 @@ def _refuse_foreign(folder: Path, planned: Sequence[PlannedRun]) -> None:
 
 
 def _holds_something(home: Path) -> bool:
-    return not home.is_dir() or any(entry.name != LOCK for entry in home.iterdir())
+    return not home.is_dir() or not all(map(is_leftover, home.iterdir()))
 
 
 def _check_same(item: PlannedRun) -> None:

@@ -23,6 +23,9 @@ from classeur.terminal import make_harmless
 
 _PR_SET_PDEATHSIG = 1
 
+_STUDY = "CLASSEUR_STUDY_PROCESS"
+"""Environment variable that tells a process which one has started it."""
+
 DEBUG = "CLASSEUR_DEBUG"
 """Environment variable that makes a process show the traceback of a bug."""
 
@@ -37,7 +40,11 @@ def wait_for(module: str, arguments: list[str], failure: Path) -> str:
     """
     # In a group of its own, so that Ctrl-C reaches it once, from here, however it was sent; as
     # SIGTERM, because a shell's background jobs ignore SIGINT, and so do their children.
-    process = subprocess.Popen([sys.executable, "-m", module, *arguments], process_group=0)
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        process_group=0,
+        env={**os.environ, _STUDY: str(os.getpid())},
+    )
     try:
         code = process.wait()
     except BaseException:
@@ -62,7 +69,8 @@ def work_as_process(work: Callable[[], None], failure: Path) -> int:
     make_harmless(sys.stderr)
     show_log()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    _end_with_parent()
+    if not _ends_with_study():
+        return INTERRUPTED
     failure.unlink(missing_ok=True)
     try:
         work()
@@ -85,10 +93,14 @@ def _failed(failure: Path, reason: str) -> int:
     return FAILED
 
 
-def _end_with_parent() -> None:
+def _ends_with_study() -> bool:
     """Be ended in order when the study's process dies, so that nothing trains on for nobody.
 
     Linux has a call for it; elsewhere the lock on the run folder keeps a second one out.
+
+    Returns:
+        Whether that process is there; it may have died while this one was starting.
     """
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    return os.getppid() == int(os.environ.get(_STUDY, os.getppid()))
