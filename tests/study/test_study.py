@@ -89,7 +89,9 @@ def test_other_options_are_refused(study, photos):
 
 
 def test_another_split_is_refused(study, photos):
-    message = f"{study.folder} holds a study of other photos, or of another split."
+    message = (
+        f"{study.folder} holds a study of other photos, or of another split: 40 are in another "
+    )
     with pytest.raises(StudyError, match=re.escape(message)):
         run_study(photos, RUNGS, to=study.folder, **SMALL, split_seed=1)
 
@@ -249,14 +251,17 @@ def test_a_study_at_work_is_left_alone(photos, cache, tmp_path):
 
 
 def test_a_folder_with_nothing_but_what_a_killed_study_left_is_free(photos, cache, tmp_path):
-    left = tmp_path / "majority" / ".manifest.csv.abcdefgh.unfinished"
-    left.parent.mkdir()
+    left, of_a_rung = (
+        folder / ".manifest.csv.abcdefgh.unfinished" for folder in (tmp_path, tmp_path / "dense")
+    )
     left.touch()
     (tmp_path / ".lock").touch()
-    (tmp_path / ".manifest.csv.abcdefgh.unfinished").touch()
     assert run_study(photos, ["majority"], to=tmp_path, **OPTIONS).binder.is_file()
+    of_a_rung.parent.mkdir()
+    of_a_rung.touch()
+    assert len(run_study(photos, ["dense"], to=tmp_path, **OPTIONS).report.rungs) == 2
     assert not left.exists()
-    assert not list(tmp_path.glob(".*.unfinished"))
+    assert not of_a_rung.exists()
 
 
 def test_a_run_is_no_study(study, photos):
