@@ -437,7 +437,7 @@ def test_predict_marks_strange_photos(
         "20 photos classified, 0 could not be read\n"
         "20 of them resemble nothing the run has seen (strange)\n"
     )
-    assert {(row["strange"], row["label"]) for row in rows_of(shown.out)} == {("True", "dark")}
+    assert {(row["strange"], row["label"]) for row in rows_of(shown.out)} == {("yes", "dark")}
     shown = classeur("predict", run.path, photos / "dark" / "0.png")
     assert shown.err.endswith("1 of them resembles nothing the run has seen (strange)\n")
     shown = classeur("predict", run.path, photos, "--strange-share", "0.01")
