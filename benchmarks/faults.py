@@ -10,7 +10,7 @@ Work: digits-like drawn photos, three rungs of five epochs, in an empty cache ea
 killed, called again, killed again, until it is finished; then it is compared with one that nobody
 disturbed, and the next begins. Half of the kills fall at a random time, half on the moment when a
 file appears. Killed are the study and its rung together, the study alone, or the rung alone.
-n: 20 kills. Time: 10 minutes on 2 quiet cores. Hardware: any. Figures: docs/faults.md.
+n: 20 kills. Time: 10 minutes on 2 quiet cores. Hardware: any.
 """
 
 from __future__ import annotations

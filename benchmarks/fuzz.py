@@ -8,7 +8,7 @@ finding: never another exception, a crash, a hang, or more memory than is stated
 Each target is drawn by Hypothesis from `tests/hostile.py`, with another seed each round, in a
 process of its own, of which MEMORY bounds the address space. An input that takes longer than
 PATIENCE, or ends its process, is kept in the folder given by --keep, like one that raises.
-Time: as told. Hardware: any; the slowest input depends on it. Figures: docs/faults.md.
+Time: as told. Hardware: any; the slowest input depends on it.
 """
 
 from __future__ import annotations
