@@ -25,7 +25,9 @@ def predictions(cells: list[tuple[int, int, float]], strangeness=None) -> Predic
         probabilities[row, predicted] = confidence
     labels = np.array([label for label, _, _ in cells])
     paths = [str(row) for row in range(len(cells))]
-    return Predictions(paths, ["test"] * len(cells), labels, probabilities, NAMES, strangeness=strangeness)
+    return Predictions(
+        paths, ["test"] * len(cells), labels, probabilities, NAMES, strangeness=strangeness
+    )
 
 
 def card(some: Predictions, row: int) -> PhotoCard:

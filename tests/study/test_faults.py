@@ -54,7 +54,8 @@ def disk_of(size: int) -> Iterator[None]:
 
 
 class TestFullDisk:
-    def test_while_photos_are_prepared(self, own, here, tmp_path):
+    def test_while_photos_are_prepared(self, own, here, tmp_path, monkeypatch):
+        monkeypatch.setenv("CLASSEUR_CACHE", str(tmp_path / "cache"))  # not that of other tests
         with disk_of(STORE // 2), pytest.raises(StoreError) as caught:
             run_study(own, RUNGS, to=tmp_path / "binder", **OPTIONS)
         assert str(caught.value).startswith("the disk is full while preparing photos at ")

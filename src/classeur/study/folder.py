@@ -40,6 +40,7 @@ def begin_study(
         StudyError: if it holds other photos, another split, other folds or other options.
     """
     manifests = {manifest_name(item.config.data): item.material.manifest for item in planned}
+    manifests = manifests or {"manifest.csv": material.manifest}
     _check_same_splits(folder, manifests)
     for item in planned:
         if item.run.config.is_file():
