@@ -198,7 +198,7 @@ def content(folder: Path) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for name in ("manifest.csv", "inspection.json", "study.toml"):
         made[name] = digest(folder / name)
-    made["comparison.json"] = without(folder / "comparison.json", "seconds")
+    made["comparison.json"] = without(folder / "comparison.json", "seconds", "openings")
     for name in ("report.md", "index.html"):
         made[name] = timeless(folder / name, folder)
     for rung in RUNGS:
@@ -220,12 +220,16 @@ def digest(path: Path) -> str:
 
 
 def without(path: Path, *names: str) -> Any:
-    """Return a JSON file without some of its keys, however deep."""
+    """Return a JSON file without some keys, however deep, and sentences that count openings."""
 
     def strip(value: Any) -> Any:
         if isinstance(value, dict):
             return {k: strip(v) for k, v in value.items() if k not in names}
-        return [strip(item) for item in value] if isinstance(value, list) else value
+        if isinstance(value, list):
+            return [
+                strip(v) for v in value if not (isinstance(v, str) and "split has been read" in v)
+            ]
+        return value
 
     return strip(json.loads(path.read_text())) if path.exists() else "missing"
 

@@ -197,7 +197,7 @@ class TestFinding:
 
 def fact(path, label="a", split="", near="", content=""):
     return PhotoFacts(
-        path, label, split, "", f"sha of {path}", 200, 200, "RGB", "PNG", content or path, "", near
+        path, label, split, "", f"sha of {path}", 200, 200, "RGB", "PNG", content or path, near=near
     )
 
 

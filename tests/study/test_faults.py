@@ -19,11 +19,14 @@ from tests.cli.conftest import here
 from tests.study.conftest import draw_photos
 
 from classeur.data.manifest import read_manifest
+from classeur.data.scan import scan
 from classeur.data.store import cache_root
 from classeur.errors import DataError, StoreError, StudyError
 from classeur.exit_codes import INTERRUPTED
 from classeur.run_folder import append_json_line, locked, read_json_lines
+from classeur.study import score as score_module
 from classeur.study import study as module
+from classeur.study.process import STUDY
 from classeur.study.score import evaluate
 from classeur.study.study import run_study
 from classeur.study.train import resume, train
@@ -168,18 +171,16 @@ class TestOtherPhotos:
         assert any(line.endswith("it is not shown") for line in said)
 
     def test_while_other_photos_are_scored(self, own, here, tmp_path, monkeypatch):
-        from classeur.inference.predictor import Predictor
-
         run = train(own, "majority", to=tmp_path / "run", **OPTIONS)
         others = shutil.copytree(own, tmp_path / "others")
-        load = Predictor.load
 
-        def and_change(*given):
+        def scan_and_change(folder):
+            listing = scan(folder)
             self.replace(others, "left/3.png")
-            return load(*given)
+            return listing
 
-        monkeypatch.setattr(Predictor, "load", and_change)
-        score = evaluate(run.path, others)
+        monkeypatch.setattr(score_module, "scan", scan_and_change)
+        score = score_module.evaluate(run.path, others)
         assert [(item.path, item.reason) for item in score.unreadable] == [
             ("left/3.png", "has changed since it was scanned")
         ]
@@ -263,7 +264,8 @@ def test_a_rung_that_starts_when_its_study_is_dead_does_nothing(study, photos, t
     command = [sys.executable, "-m", "classeur.study.rung", str(run), "store", str(photos)]
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    assert subprocess.run([*command, str(dead.pid)], check=False).returncode == INTERRUPTED
+    started_by = {**os.environ, STUDY: str(dead.pid)}
+    assert subprocess.run(command, env=started_by, check=False).returncode == INTERRUPTED
     assert not (run / "training.json").exists()
     assert not (run / "failure.json").exists()
 

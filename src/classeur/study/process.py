@@ -23,7 +23,7 @@ from classeur.terminal import make_harmless
 
 _PR_SET_PDEATHSIG = 1
 
-_STUDY = "CLASSEUR_STUDY_PROCESS"
+STUDY = "CLASSEURSTUDY_PROCESS"
 """Environment variable that tells a process which one has started it."""
 
 DEBUG = "CLASSEUR_DEBUG"
@@ -43,7 +43,7 @@ def wait_for(module: str, arguments: list[str], failure: Path) -> str:
     process = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         process_group=0,
-        env={**os.environ, _STUDY: str(os.getpid())},
+        env={**os.environ, STUDY: str(os.getpid())},
     )
     try:
         code = process.wait()
@@ -103,4 +103,4 @@ def _ends_with_study() -> bool:
     """
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    return os.getppid() == int(os.environ.get(_STUDY, os.getppid()))
+    return os.getppid() == int(os.environ.get(STUDY, os.getppid()))
