@@ -106,6 +106,7 @@ def test_a_sheet_says_how_far_to_trust_it(
     assert levels[0][1] == "cannot be promised with 120 validation photos"
     assert levels[1][-1].startswith("19 of 20")
     assert levels[2][-1] == "—"
+    assert "classeur predict … --max-error 5%" in page.text  # 1 % cannot be promised
     assert (tmp_path / "figures" / "reliability.svg").is_file()
     assert (tmp_path / "figures" / "risk.svg").is_file()
     markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
