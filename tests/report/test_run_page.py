@@ -166,11 +166,18 @@ def test_the_cost_is_told_in_its_units(run_page: Callable[..., Page]) -> None:
 
 def test_openings_of_the_test_split_are_listed(run_page: Callable[..., Page]) -> None:
     openings = [
-        {"when": "2026-11-21T09:41:21+00:00", "reason": "end of training", "photos": 60},
+        {
+            "when": "2026-11-21T09:41:21+00:00",
+            "reason": "end of training",
+            "photos": 60,
+            "accuracy": 0.9,
+        },
         {"when": "2026-11-22T10:00:00+00:00", "reason": "asked again", "photos": 60},
     ]
     page = run_page(test_openings=openings)
-    assert rows(page, "When the test split")[1] == ["2026-11-22 10:00 UTC", "asked again", "60"]
+    first, second = rows(page, "When the test split")
+    assert first[-1] == "90.0 %"
+    assert second == ["2026-11-22 10:00 UTC", "asked again", "60", "—"]
     assert "Only the first score is that of photos nobody had seen." in page.text
     assert "None is recorded." in run_page(test_openings=[]).text
 

@@ -151,6 +151,8 @@ def test_seeds_share_the_split_and_show_their_spread(photos, cache, tmp_path):
     assert weights[0] != weights[1]
     assert len(study.report.rungs) == 1
     assert list(study.report.rungs[0].seed_scores) == ["dense-seed0", "dense-seed1"]
+    alone = run_study(photos, ("dense",), to=study.folder, **SMALL)  # its seed is 0, too
+    assert list(alone.report.rungs[0].seed_scores) == ["dense-seed0", "dense-seed1"]
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from classeur.evaluation.calibration import Calibration, calibrate, describe_cal
 from classeur.evaluation.leaks import LeakEffect, measure_leaks
 from classeur.evaluation.metrics import Metrics, measure
 from classeur.evaluation.novelty import novelty_of, remember
-from classeur.evaluation.openings import record_opening
+from classeur.evaluation.openings import record_opening, record_score
 from classeur.evaluation.photo_features import brightness_of, photo_features
 from classeur.evaluation.predictions import Predictions
 from classeur.evaluation.slices import Slice, score_slices
@@ -143,6 +143,7 @@ def evaluate_run(
         reached_levels(by_split["test"], classifier.abstention),
         measure_leaks(by_split["test"], copies) if copies else None,
     )
+    record_score(run, splits["test"].accuracy.value)
     result.write(run)
     return result
 

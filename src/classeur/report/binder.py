@@ -81,8 +81,9 @@ def build_study_report(
     asked = {name: RunConfig.from_toml(seeds[0].config) for name, seeds in runs.items()}
     chosen = sheets[0]
     sizes = training_sizes(manifest, folds)
-    conclusion = conclude(chosen.name, pairs, chosen.metrics.splits["test"], chosen.openings)
-    openings = openings_in(_folder(runs, chosen).path.parent, itertools.chain(*runs.values()))
+    stands = _folder(runs, chosen)
+    conclusion = conclude(chosen.name, pairs, chosen.metrics.splits["test"], openings_of(stands))
+    openings = openings_in(stands.path.parent, itertools.chain(*runs.values()))
     return StudyReport(
         title=title,
         photos=str(root),
@@ -106,7 +107,7 @@ def build_study_report(
             ),
             *warn_of_openings(openings),
         ],
-        environment=read_json(_folder(runs, chosen).environment),
+        environment=read_json(stands.environment),
         answers=answer_all(questions, pairs, asked, missing),
         about=list(about),
         searches=dict(searches or {}),

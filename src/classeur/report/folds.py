@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from classeur.config import DataConfig, RunConfig
 from classeur.data.manifest import Manifest
 from classeur.evaluation.evaluate import measure_predictions, read_metrics
+from classeur.evaluation.openings import openings_of
 from classeur.evaluation.pooling import pool_test, pool_val
 from classeur.evaluation.predictions import Predictions, read_predictions
 from classeur.report.study_report import RungSheet
 from classeur.report.words import interval, overfits, percent
-from classeur.run_folder import RunFolder, read_json, read_json_lines
+from classeur.run_folder import RunFolder, read_json
 
 Splits = dict[str, dict[str, int]]
 """split -> label -> photos"""
@@ -50,7 +51,7 @@ def in_folds(sheet: RungSheet, runs: Sequence[RunFolder]) -> RungSheet:
         seconds=sum(each["seconds"] for each in training),
         peak_memory=max(each["peak_memory"] for each in training),
         overfits=2 * sum(map(overfits, metrics)) > len(metrics),
-        openings=max(len(read_json_lines(run.test_openings)) for run in runs),
+        openings=max(len(openings_of(run)) for run in runs),
         seed_scores={},
         fold_scores={
             run.path.name: each.splits["test"].accuracy.value

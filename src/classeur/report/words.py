@@ -197,14 +197,16 @@ def most_confused(
     return sorted(cells, key=lambda cell: -cell[2])[:at_most]
 
 
-def conclude(chosen: str, pairs: Sequence[Pair], metrics: Metrics, openings: int) -> list[str]:
+def conclude(
+    chosen: str, pairs: Sequence[Pair], metrics: Metrics, openings: Sequence[Opening] = ()
+) -> list[str]:
     """Return the conclusion of a study: what was chosen, and over what it is really better.
 
     Args:
         chosen: the rung with the best validation accuracy.
         pairs: all pairs of rungs on the test photos.
         metrics: of the chosen rung on the test photos.
-        openings: how often the chosen run's test split has been read.
+        openings: of the chosen run's test split.
     """
     test = metrics.accuracy
     why = "had the best validation accuracy and is chosen" if pairs else "is the only approach"
@@ -238,8 +240,12 @@ def conclude(chosen: str, pairs: Sequence[Pair], metrics: Metrics, openings: int
         sentences.append(
             f"On the test photos it is worse than {_name(worse, 'and')}: validation chose badly."
         )
-    if openings > 1:
-        sentences.append(f"Its test split has been read {openings} times; the first score counts.")
+    if len(openings) > 1:
+        first = openings[0].accuracy
+        score = "" if first is None else f", {percent(first)},"
+        sentences.append(
+            f"Its test split has been read {len(openings)} times; the first score{score} counts."
+        )
     return sentences
 
 

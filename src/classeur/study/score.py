@@ -20,7 +20,7 @@ from classeur.errors import EvaluationError, did_you_mean, unknown
 from classeur.evaluation.abstention import Reached, reached
 from classeur.evaluation.evaluate import measure_predictions, predict_rows, slices_of
 from classeur.evaluation.metrics import Metrics
-from classeur.evaluation.openings import is_changed, openings_of, record_opening
+from classeur.evaluation.openings import is_changed, openings_of, record_opening, record_score
 from classeur.evaluation.photo_features import of_column
 from classeur.evaluation.predictions import Predictions
 from classeur.evaluation.slices import Slice, score_slices
@@ -100,8 +100,11 @@ def _evaluate_split(folder: RunFolder, classifier: Classifier, split: str) -> Sc
     rows = manifest.indices(split)
     openings = record_opening(folder, "evaluate", len(rows)) if split == "test" else 0
     predictions = predict_rows(classifier, store.photos, manifest, rows)
+    metrics = measure_predictions(predictions)
+    if openings:
+        record_score(folder, metrics.accuracy.value)
     return Score(
-        measure_predictions(predictions),
+        metrics,
         predictions,
         [],
         openings,
