@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 
 import pytest
-from tests.data.test_split import fact, many, sides
+from tests.data.test_split import fact, many, rooms, sides
 
 from classeur.config import DataConfig
 from classeur.data.folds import parts_of, split_fold
@@ -80,13 +80,11 @@ def test_a_rare_class_is_spread_beside_a_frequent_one():
 
 
 def test_a_rare_class_in_as_many_groups_as_folds_is_in_each():
-    facts = [fact(f"c{g}/{n}", "common", group=f"g{g}") for g in range(9) for n in range(50 + g)]
-    facts += [fact(f"r{g}", "rare", group=f"g{g}") for g in range(3)]
-    facts += [fact(f"s{g}/{n}", "scarce", group=f"g{g}") for g in range(2, 6) for n in range(g)]
+    facts = rooms({"lamp": [1, 1, 1], "plant": [0, 9, 9, 5, 1]})
     for seed in range(10):
         part = parts_of(facts, 3, seed)
-        assert {part[f"r{g}"] for g in range(3)} == {1, 2, 3}
-        assert {part[f"s{g}/0"] for g in range(2, 6)} == {1, 2, 3}
+        for label in ("lamp", "plant"):
+            assert {part[f.path] for f in facts if f.label == label} == {1, 2, 3}
 
 
 def test_folds_drawn_before_are_drawn_again():
