@@ -443,6 +443,14 @@ def test_predict_marks_strange_photos(
     shown = classeur("predict", run.path, photos, "--strange-share", "0.01")
     assert (shown.code, shown.out) == (1, "")
     assert "a strange share of 0.01 cannot be kept: with 40 validation photos" in shown.err
+    Novelty(known, torch.full((40,), 1e-9), 0.55).save(run)
+    shown = classeur("predict", run.path, photos / "dark")
+    assert "strange" not in rows_of(shown.out)[0]
+    assert shown.err == (
+        "this network cannot tell strange photos: it hardly tells its own from the same cut up "
+        "and shuffled (AUROC 0.55)\n"
+        "20 photos classified, 0 could not be read\n"
+    )
 
 
 def test_predict_explains_no_dense_network(

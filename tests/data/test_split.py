@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 
 import numpy as np
@@ -155,6 +156,44 @@ class TestTogether:
             where = sides(split(facts, seed=seed))
             for n in range(4):
                 assert where[f"cat/{n}.png"] == where[f"cat/copy{n}.bmp"]
+
+
+def rooms(counts):
+    """Thirty rooms with 10 to 39 photos of chairs; of other things so many in each of the first."""
+    facts = [fact(f"chair{r}/{n}", "chair", group=f"{r}") for r in range(30) for n in range(10 + r)]
+    for label, numbers in counts.items():
+        facts += [
+            fact(f"{label}{r}/{n}", label, group=f"{r}")
+            for r, number in enumerate(numbers)
+            for n in range(number)
+        ]
+    return facts
+
+
+class TestRareAmongFrequent:
+    def test_a_rare_class_is_cut_as_it_was_asked(self):
+        for seed in range(10):
+            counts = split(rooms({"lamp": [1] * 10}), seed=seed).counts()
+            assert [counts[s]["lamp"] for s in ("train", "val", "test")] == [6, 2, 2]
+            for name, wanted in (("train", 0.6), ("val", 0.2), ("test", 0.2)):
+                assert abs(counts[name]["chair"] / 735 - wanted) < 0.06  # 39 in the largest room
+
+    @pytest.mark.parametrize("numbers", [[1, 1, 1], [9, 9, 9], [1, 1, 20], [20, 5, 5, 5]])
+    def test_three_groups_are_enough(self, numbers):
+        for seed in range(10):
+            counts = split(rooms({"lamp": numbers, "plant": [0, *numbers]}), seed=seed).counts()
+            assert all(counts[s][x] for s in ("train", "val", "test") for x in ("lamp", "plant"))
+
+    def test_large_groups_of_one_class(self):
+        """The second of ten photos must not follow the first into train."""
+        facts = many({"dog": 30}) + [fact(f"{n}", "cat", group=f"{n % 3}") for n in range(30)]
+        assert [split(facts).counts()[s]["cat"] for s in ("train", "val", "test")] == [10, 10, 10]
+
+
+def test_splits_drawn_before_are_drawn_again():
+    """Of photos without groups and copies: the manifests of studies that were published."""
+    drawn = split(many({"cat": 100, "dog": 57, "ant": 5}), val=0.15, test=0.25, seed=3)
+    assert hashlib.sha256(drawn.to_csv().encode()).hexdigest()[:16] == "ccb80d4a5576a157"
 
 
 class TestGiven:

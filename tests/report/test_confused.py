@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -12,6 +13,7 @@ from tests.report.pages import Page
 from classeur.evaluation.predictions import Predictions
 from classeur.report.confused import confused_pairs
 from classeur.report.photos import PhotoCard
+from classeur.report.run_report import RunReport
 from classeur.report.strange import strange_photos
 
 NAMES = ["ape", "bee", "cat"]
@@ -91,7 +93,19 @@ def test_a_sheet_shows_them(run_page: Callable[..., Page]) -> None:
     quiet = run_page(strange=none)
     assert "No test photo of 9 is strange" in quiet.text
     assert "These are more" not in quiet.text
+    assert "area under the curve" not in quiet.text
+    tested = run_page(strange=strange_photos(some, card, 0.934))
+    assert "shuffled with an area under the curve of 0.93 (1: always" in tested.text
     assert "Strange photos" not in run_page().text
+
+
+def test_a_sheet_says_that_the_network_cannot_tell(
+    run_page: Callable[..., Page], run_report: Callable[..., RunReport]
+) -> None:
+    metrics = dataclasses.replace(run_report().metrics, novelty=0.55)
+    text = run_page(metrics=metrics).text
+    assert "This network cannot tell strange photos, and prediction marks none" in text
+    assert "an area under the curve of 0.55 (1: always, 0.5: not at all); at least 0.8 is" in text
 
 
 def test_a_mistake_has_its_loss_and_its_heat_map(run_page: Callable[..., Page]) -> None:

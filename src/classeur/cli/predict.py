@@ -103,8 +103,15 @@ def command(
     )
     if explain is not None:
         answers = _explained(predictor, answers, explain)
+    tells = predictor.novelty is not None and predictor.novelty.tells
+    if predictor.novelty is not None and not tells:
+        click.echo(
+            "this network cannot tell strange photos: it hardly tells its own from the same cut "
+            f"up and shuffled (AUROC {predictor.novelty.auroc:.2f})",
+            err=True,
+        )
     doubt = ("unsure", "possible") if max_error else ("unsure",) if abstain_below else ()
-    columns = (*doubt, *(("strangeness", "strange") if predictor.novelty else ()))
+    columns = (*doubt, *(("strangeness", "strange") if tells else ()))
     written = (
         write_csv(answers, sys.stdout, top_k, columns)
         if output is None

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from classeur.config import DataConfig, PreprocessingConfig
+from classeur.data.attributes import with_attributes
 from classeur.data.facts import PhotoFacts, read_unreadable, write_unreadable
 from classeur.data.filters import parse_filters
 from classeur.data.folds import refuse_given, split_fold
@@ -75,6 +76,11 @@ def split_as(config: DataConfig, facts: list[PhotoFacts]) -> Manifest:
     return split(facts, val=config.val, test=config.test, seed=config.split_seed)
 
 
+def manifest_of(config: DataConfig, listing: Listing, facts: list[PhotoFacts]) -> Manifest:
+    """Split photos as a config says, and note what else is known of them."""
+    return with_attributes(split_as(config, facts), facts, listing.columns)
+
+
 def prepare(config: DataConfig, preprocessing: PreprocessingConfig, to: Path) -> Store:
     """Decode the photos once into `to`, or copy them if an earlier command did.
 
@@ -98,7 +104,7 @@ def prepare(config: DataConfig, preprocessing: PreprocessingConfig, to: Path) ->
     )
 
     def add(folder: Path, facts: list[PhotoFacts]) -> None:
-        manifest = split_as(config, facts)
+        manifest = manifest_of(config, listing, facts)
         indices = {label: index for index, label in enumerate(manifest.class_names)}
         np.save(folder / "labels.npy", np.array([indices[f.label] for f in facts], np.int64))
         write_json(folder / "class_names.json", manifest.class_names)

@@ -19,13 +19,13 @@ from classeur.evaluation.abstention import Reached, reached_levels
 from classeur.evaluation.calibration import Calibration, calibrate, describe_calibration
 from classeur.evaluation.leaks import LeakEffect, measure_leaks
 from classeur.evaluation.metrics import Metrics, measure
-from classeur.evaluation.novelty import novelty_of, remember
+from classeur.evaluation.novelty import distances_of_shuffled, novelty_of, remember
 from classeur.evaluation.openings import record_opening, record_score
 from classeur.evaluation.photo_features import brightness_of, photo_features
 from classeur.evaluation.predictions import Predictions
 from classeur.evaluation.slices import Slice, score_slices
 from classeur.models.classifier import Classifier, count_parameters, logits_of
-from classeur.models.novelty import measuring
+from classeur.models.novelty import Novelty, measuring
 from classeur.run_folder import RunFolder, read_json, write_json
 
 METRICS_VERSION = 1
@@ -55,6 +55,9 @@ class RunMetrics:
     """What each level that validation can promise brings on the test photos."""
     leaks: LeakEffect | None = None
     """What copies of training photos among the test photos do to its accuracy. None: no copies."""
+    novelty: float | None = None
+    """How well own photos are told from the same cut up, as an area under the curve. None: nothing
+    can be said of strange photos, or an older run."""
 
     def write(self, run: RunFolder) -> None:
         """Write metrics.json."""
@@ -125,7 +128,7 @@ def evaluate_run(
     """
     classifier = Classifier.load(run, device)
     record_opening(run, reason, len(manifest.indices("test")))
-    unscaled, scored = _scored(run, classifier, photos, manifest, batch_size)
+    unscaled, scored, novelty = _scored(run, classifier, photos, manifest, batch_size)
     scored.write(run.predictions)
     train = manifest.indices("train")
     step = math.ceil(len(train) / max(1, len(manifest.indices("val"))))
@@ -142,6 +145,7 @@ def evaluate_run(
         describe_calibration(classifier.temperature, unscaled, scored, splits["test"].log_loss),
         reached_levels(by_split["test"], classifier.abstention),
         measure_leaks(by_split["test"], copies) if copies else None,
+        novelty.auroc if novelty else None,
     )
     record_score(run, splits["test"].accuracy.value)
     result.write(run)
@@ -151,8 +155,10 @@ def evaluate_run(
 def _scored(
     run: RunFolder, classifier: Classifier, photos: NDArray[np.uint8], manifest: Manifest,
     batch_size: int,
-) -> tuple[Predictions, Predictions]:  # fmt: skip
+) -> tuple[Predictions, Predictions, Novelty | None]:  # fmt: skip
     """Return predictions for the validation and test photos, before and after calibration.
+
+    And what tells strange photos, if anything does.
 
     Writes what the run needs to calibrate, to abstain and to tell what is strange.
     """
@@ -168,10 +174,12 @@ def _scored(
     calibrate(classifier, logits, unscaled)
     classifier.save_facts(run)
     scored = _predictions(classifier, logits, manifest, rows)
-    if known is not None:
-        novelty, scored = novelty_of(known, scored, np.concatenate(distances))
-        novelty.save(run)
-    return unscaled, scored
+    if known is None:
+        return unscaled, scored, None
+    shuffled = distances_of_shuffled(classifier, known, photos, manifest, batch_size)
+    novelty, scored = novelty_of(known, scored, np.concatenate(distances), shuffled)
+    novelty.save(run)
+    return unscaled, scored, novelty
 
 
 def measure_predictions(predictions: Predictions) -> Metrics:

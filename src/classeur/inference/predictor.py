@@ -22,7 +22,7 @@ from classeur.models.abstention import Rule, check_share
 from classeur.models.classifier import Classifier
 from classeur.models.device import choose_device
 from classeur.models.explain import Explainer
-from classeur.models.novelty import SHARE, Novelty, measuring
+from classeur.models.novelty import LEAST_AUROC, SHARE, Novelty, measuring
 from classeur.run_folder import RunFolder
 
 Content = bytes | NDArray[Any] | Image.Image
@@ -63,7 +63,8 @@ class Predictor:
 
     Args:
         classifier: ready to evaluate.
-        novelty: what it knows of its training photos. None: no photo is called strange.
+        novelty: what it knows of its training photos. None, or one that cannot tell: no photo is
+            called strange.
         strange_share: share of photos of the run's own kind that may be called strange.
 
     Raises:
@@ -102,6 +103,12 @@ class Predictor:
             raise InferenceError(
                 f"{run} cannot tell which photos are strange: it has no {folder.novelty.name}. "
                 "Leave out the strange share, or train the run again."
+            )
+        if novelty is not None and not novelty.tells and strange_share is not None:
+            raise InferenceError(
+                f"{run} cannot tell which photos are strange: it hardly tells its own photos from "
+                f"the same cut up and shuffled (AUROC {novelty.auroc:.2f}, expected at least "
+                f"{LEAST_AUROC}). Leave out the strange share, or train a network that learns more."
             )
         return cls(classifier, novelty, SHARE if strange_share is None else strange_share)
 
@@ -195,7 +202,7 @@ class Predictor:
         self, pixels: NDArray[np.uint8]
     ) -> Iterable[tuple[NDArray[np.float32], float | None]]:
         """Return (probabilities, strangeness or None) of each prepared photo, in one pass."""
-        if self.novelty is None:
+        if self.novelty is None or not self.novelty.tells:
             return [(row, None) for row in self.probabilities(pixels)]
         with measuring(self.classifier.network, self.novelty.known) as distances:
             rows = self.probabilities(pixels)

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from classeur.data.inspect import Inspection
 from classeur.data.quality import KINDS
 from classeur.evaluation.slices import FEWEST
+from classeur.models.novelty import LEAST_AUROC
 from classeur.report import units, views
 from classeur.report.certainty import describe_test, interval_basis, missing_photos
 from classeur.report.curves import learning_curves, small_multiples
@@ -52,6 +53,7 @@ _LIMITS = {
     "most_rows": 30,  # classes that a table shows at once
     "shown_rows": 15,  # of more classes: the weakest
     "most_layers": 40,
+    "least_auroc": LEAST_AUROC,
     "most_samples": 30,  # classes whose sample photos are shown at once
     "shown_items": 10,  # of a long list
     "most_items": 1000,  # of a long list, when it is opened

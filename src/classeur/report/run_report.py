@@ -126,7 +126,7 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
         small_test=small_test(test),
         curve=risk_curve(test.confidence, test.correct),
         pairs=confused_pairs(test, album.card),
-        strange=strange_photos(test, album.card),
+        strange=strange_photos(test, album.card, metrics.novelty),
         binder="../index.html" if (run.path.parent / "study.toml").is_file() else "",
     )
 

@@ -29,6 +29,8 @@ class Strange:
     """The share to be expected of photos of the run's own kind, at most."""
     cards: list[PhotoCard]
     """The strangest photos, the strangest first."""
+    auroc: float | None = None
+    """How well own photos are told from the same cut up. None: not measured."""
 
     @property
     def is_expected(self) -> bool:
@@ -37,9 +39,15 @@ class Strange:
 
 
 def strange_photos(
-    test: Predictions, card: Callable[[Predictions, int], PhotoCard]
+    test: Predictions, card: Callable[[Predictions, int], PhotoCard], auroc: float | None = None
 ) -> Strange | None:
-    """Return what is strange among the test photos; None if the run cannot tell."""
+    """Return what is strange among the test photos; None if the run cannot tell.
+
+    Args:
+        test: predictions for the test photos.
+        card: makes a card of a row of them.
+        auroc: of own photos against the same cut up. None: not measured.
+    """
     if test.strangeness is None:
         return None
     flagged = int((test.strangeness > 1).sum())
@@ -50,4 +58,5 @@ def strange_photos(
         share_of(flagged, len(test.paths)),
         SHARE,
         [card(test, int(row)) for row in order],
+        auroc,
     )
