@@ -162,6 +162,25 @@ def test_binder_and_files_say_what_is_pooled(folds):
     assert written["chosen_run"] == study.report.rungs[0].folder
 
 
+def test_what_trivial_features_tell_is_scored_on_the_same_pooled_photos(folds):
+    _, study = folds
+    found = study.report.trivial
+    assert found.splits["test"].photos == found.found.photos == 61
+    scored = read_predictions(study.folder / "trivial.parquet").of_split("test")
+    rung = [
+        read_predictions(r.predictions).of_split("test") for r in runs_of(study.folder, "dense")
+    ]
+    assert scored.paths == [path for part in rung for path in part.paths]
+    assert scored.correct.mean() == pytest.approx(found.found.accuracy)
+    row = study.binder.read_text().partition("trivial features<small>")[2].partition("</tr>")[0]
+    head = study.binder.read_text().partition('scope="col">approach')[2].partition("</tr>")[0]
+    spanned = sum(int(n) - 1 for n in re.findall(r'colspan="(\d+)"', row))
+    assert row.count("<td") + spanned == head.count("<th")
+    assert "of the test photos right. It is a reference" in (study.folder / "report.md").read_text()
+    written = read_json(study.folder / "comparison.json")["trivial"]
+    assert written["test_accuracy"]["value"] == pytest.approx(found.found.accuracy)
+
+
 def test_called_again_nothing_is_trained(folds, monkeypatch):
     root, study = folds
     monkeypatch.setattr(module, "_in_own_process", None)
