@@ -155,10 +155,10 @@ def measure(
     worth = _worth(units, labels, right, classes)
     return Metrics(
         photos=count,
-        accuracy=_share(right, units),
+        accuracy=share_over(right, units),
         **_means_of_classes(confusion, draws, units, labels),
         log_loss=_log_loss(losses, draws, units),
-        top_k=_share(_rank(probabilities, labels) < k, units) if k else None,
+        top_k=share_over(_rank(probabilities, labels) < k, units) if k else None,
         k=k,
         per_class=_per_class(confusion, class_names, worth),
         confusion=confusion.tolist(),
@@ -179,9 +179,20 @@ def exact_share(share: float, photos: float) -> Figure:
     return Figure(share, *exact_interval(share, photos))
 
 
-def _share(right: NDArray[np.bool_], units: Units) -> Figure:
-    photos = effective_photos(units.totals(right), units.sizes) if units.grouped else len(right)
-    return exact_share(float(right.mean()), photos)
+def share_over(right: NDArray[np.bool_], units: Units) -> Figure:
+    """Return the share of right photos with its exact 95 % interval, over groups if there are any.
+
+    Clopper and Pearson, 1934; over groups that of as many independent photos as they are worth
+    (Korn and Graubard, 1998).
+    """
+    return exact_share(float(right.mean()), worth_of(right, units))
+
+
+def worth_of(right: NDArray[np.bool_], units: Units) -> float:
+    """Return how many independent photos the share of right ones is worth."""
+    if not units.grouped:
+        return float(len(right))
+    return effective_photos(units.totals(right), units.sizes)
 
 
 def _means_of_classes(
