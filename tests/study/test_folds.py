@@ -15,6 +15,7 @@ from tests.study.test_transfer_study import NAME, weights  # noqa: F401  a fixtu
 from classeur.config import RunConfig
 from classeur.data.manifest import read_manifest
 from classeur.errors import ClasseurError, ConfigError, SplitError, StudyError
+from classeur.evaluation.calibration import calibration_error
 from classeur.evaluation.comparison import mcnemar
 from classeur.evaluation.evaluate import read_metrics
 from classeur.evaluation.metrics import measure
@@ -179,6 +180,24 @@ def test_what_trivial_features_tell_is_scored_on_the_same_pooled_photos(folds):
     assert "of the test photos right. It is a reference" in (study.folder / "report.md").read_text()
     written = read_json(study.folder / "comparison.json")["trivial"]
     assert written["test_accuracy"]["value"] == pytest.approx(found.found.accuracy)
+
+
+def test_the_calibration_error_is_that_of_the_pooled_predictions(folds):
+    _, study = folds
+    parts = [
+        read_predictions(r.predictions).of_split("test") for r in runs_of(study.folder, "dense")
+    ]
+    confidence, correct = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("confidence", "correct")
+    )
+    rung = read_json(study.folder / "comparison.json")["rungs"][0]
+    assert rung["name"] == "dense"
+    assert rung["test_calibration_error"] == vars(calibration_error(confidence, correct))
+    assert rung["temperature"] == read_json(study.best.model)["temperature"]
+    said = "These figures are of one fold for each approach, the one that stands for it."
+    assert said in study.binder.read_text()
+    assert said in (study.folder / "report.md").read_text()
 
 
 def test_called_again_nothing_is_trained(folds, monkeypatch):

@@ -127,12 +127,16 @@ def describe_calibration(
 
 
 def _reliability(predictions: Predictions, log_loss: Figure) -> Reliability:
-    confidence, correct = predictions.confidence, predictions.correct
     return Reliability(
         log_loss,
-        calibration_error(confidence, correct, groups=predictions.groups),
-        reliability_bins(confidence, correct, groups=predictions.groups),
+        calibration_error_of(predictions),
+        reliability_bins(predictions.confidence, predictions.correct, groups=predictions.groups),
     )
+
+
+def calibration_error_of(predictions: Predictions) -> Figure:
+    """Return the expected calibration error of predictions, over groups if there are any."""
+    return calibration_error(predictions.confidence, predictions.correct, groups=predictions.groups)
 
 
 def fit_temperature(logits: NDArray[np.floating[Any]], labels: NDArray[np.int64]) -> float:
