@@ -156,7 +156,7 @@ class Predictor:
     def _predict(
         self, photos: Iterable[Photo], top_k: int, batch_size: int, rule: Rule | None
     ) -> Iterator[Prediction]:
-        for path, row, error, strangeness in self._answers(photos, batch_size):
+        for path, row, error, strangeness in self.rows(photos, batch_size=batch_size):
             if row is None:
                 yield Prediction(path, error=error)
             else:
@@ -165,19 +165,12 @@ class Predictor:
 
     def rows(
         self, photos: Iterable[Photo], *, batch_size: int = 32
-    ) -> Iterator[tuple[str, NDArray[np.float32] | None, str]]:
-        """Yield (path, probabilities (num_classes,) or None, error) for each photo, in order.
+    ) -> Iterator[tuple[str, NDArray[np.float32] | None, str, float | None]]:
+        """Yield (path, probabilities (num_classes,) or None, error, strangeness or None), in order.
 
         Raises:
             InferenceError: if `photos` is one photo and not several.
         """
-        for path, row, error, _ in self._answers(photos, batch_size):
-            yield path, row, error
-
-    def _answers(
-        self, photos: Iterable[Photo], batch_size: int
-    ) -> Iterator[tuple[str, NDArray[np.float32] | None, str, float | None]]:
-        """Yield (path, probabilities or None, error, strangeness or None) for each photo."""
         if isinstance(photos, (str, bytes, Path)):
             raise InferenceError("expected several photos, received one; give a list: [photo].")
         opened = in_parallel(self._open, photos)

@@ -27,6 +27,7 @@ from classeur.report.photos import PhotoCard
 from classeur.report.run_report import RunReport
 from classeur.report.search_figures import accuracy_over_trials, importances, option_scatters
 from classeur.report.search_report import SearchReport
+from classeur.report.strange import describe_strange
 from classeur.report.study_report import StudyReport
 from classeur.report.suspicious import SuspiciousPage
 from classeur.report.svg import Drawing, showable
@@ -77,6 +78,7 @@ _FILTERS = {
     "plain": units.plain,
     "describe_slices": describe_slices,
     "describe_few_mistakes": describe_few_mistakes,
+    "describe_strange": describe_strange,
     "describe_openings": describe_openings,
     "opened_again": opened_again,
     **{
