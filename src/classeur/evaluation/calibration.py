@@ -189,14 +189,13 @@ def reliability_bins(
         correct: (N,) whether it is the label.
         groups: the group of each photo, "" for none. Empty: no photo has one.
     """
+    units = Units.of(groups, len(confidence))
     return [
         Bin(
             float(confidence[rows].mean()),
             float(correct[rows].mean()),
             len(rows),
-            worth_of(
-                correct[rows], Units.of([groups[i] for i in rows] if groups else [], len(rows))
-            ),
+            worth_of(correct[rows], units.among(rows)),
         )
         for rows in _equal_parts(confidence)
     ]
@@ -252,7 +251,7 @@ def _gaps(
     parts = _equal_parts(confidence)
     gaps = np.zeros((units.count, len(parts)))
     for number, rows in enumerate(parts):
-        far = correct[rows] - confidence[rows].astype(np.float64)
+        far: NDArray[np.float64] = correct[rows] - confidence[rows].astype(np.float64)
         np.add.at(gaps[:, number], units.of_photo[rows], far)
     return gaps
 

@@ -87,10 +87,11 @@ def score_slices(
         for place, value in enumerate(feature.values)
         if _is_large(inside := np.asarray(feature.places) == place)
     ]
+    units = Units.of(groups, len(correct))
     p_values = slice_p_values([inside for _, _, inside in cut], correct, groups)
     return [
         Slice(
-            name, value, int(inside.sum()), _accuracy(correct, inside, groups),
+            name, value, int(inside.sum()), share_over(correct[inside], units.among(inside)),
             float(correct[~inside].mean()), p, corrected,
         )
         for (name, value, inside), p, corrected in zip(cut, p_values, holm(p_values), strict=True)
@@ -126,13 +127,6 @@ def slice_p_values(
 
 def _is_large(inside: NDArray[np.bool_]) -> bool:
     return min(int(inside.sum()), int((~inside).sum())) >= FEWEST
-
-
-def _accuracy(
-    correct: NDArray[np.bool_], inside: NDArray[np.bool_], groups: Sequence[str]
-) -> Figure:
-    there = [groups[i] for i in np.flatnonzero(inside)] if groups else []
-    return share_over(correct[inside], Units.of(there, int(inside.sum())))
 
 
 def _over_groups(inside: NDArray[np.bool_], correct: NDArray[np.bool_], units: Units) -> float:
