@@ -34,6 +34,14 @@ def test_groups_of_one_photo_are_photos(groups: list[str]) -> None:
     assert (units.count, units.grouped) == (3, False)
 
 
+def test_units_of_some_photos_are_those_they_are_in() -> None:
+    units = Units.of(["x", "", "y", "x", ""], 5)
+    some = units.among(np.array([3, 0, 4]))
+    assert (some.of_photo.tolist(), some.count, some.grouped) == ([0, 0, 1], 2, True)
+    masked = units.among(np.array([True, True, True, False, False]))
+    assert (masked.count, masked.grouped) == (3, False)
+
+
 def test_a_resample_draws_as_many_units_as_there_are() -> None:
     units = Units.of(["a", "a", "b", "c"], 4)
     weights = np.concatenate(list(units.resample(500, np.random.default_rng(0))))

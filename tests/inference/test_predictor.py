@@ -77,7 +77,7 @@ def test_prediction_sees_the_pixels_that_training_saw(
 
     prepared, _ = Geometry(16).open(png)  # what the store holds
     expected = predictor.probabilities(prepared[None])[0]
-    ((_, row, _),) = predictor.rows([png])
+    ((_, row, *_),) = predictor.rows([png])
     np.testing.assert_allclose(row, expected, atol=1e-6)
 
 

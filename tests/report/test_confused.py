@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,13 +83,22 @@ def test_the_strangest_come_first() -> None:
     assert found.is_expected is (found.share.low <= 0.05)
 
 
-def test_a_sheet_shows_them(run_page: Callable[..., Page]) -> None:
+def test_a_sheet_shows_them(run_page: Callable[..., Page], tmp_path: Path) -> None:
     some = predictions(CELLS, np.linspace(0, 2, 9))
     page = run_page(pairs=confused_pairs(some, card), strange=strange_photos(some, card))
     assert "ape taken for bee: 4 times; the reverse: 1" in page.text
     assert "4 of the 9 test photos resemble nothing the run has seen: 44.4" in page.text
     assert "These are more: the test photos are not quite of the same kind." in page.text
     assert "2.00 strange" in page.text
+    text = (tmp_path / "report.md").read_text("utf-8")
+    assert "### ape taken for bee: 4 times; the reverse: 1" in text
+    (pair, *_) = confused_pairs(some, card)
+    for mistake in (*pair.more.cards, *pair.fewer.cards):
+        probability = f"{100 * mistake.probability:.1f}\u00a0%"
+        shown = f"{mistake.path} | {mistake.label} | {mistake.prediction} | {probability} |"
+        assert f"| {shown}" in text
+    assert "4 of the 9 test photos resemble nothing the run has seen: 44.4" in text
+    assert "| 8 | 2.00 | " in text
     none = strange_photos(predictions(CELLS, np.zeros(9)), card)
     quiet = run_page(strange=none)
     assert "No test photo of 9 is strange" in quiet.text
@@ -97,6 +107,8 @@ def test_a_sheet_shows_them(run_page: Callable[..., Page]) -> None:
     tested = run_page(strange=strange_photos(some, card, 0.934))
     assert "shuffled with an area under the curve of 0.93 (1: always" in tested.text
     assert "Strange photos" not in run_page().text
+    assert "Strange photos" not in (text := (tmp_path / "report.md").read_text("utf-8"))
+    assert "Most confused pairs" not in text
 
 
 def test_a_sheet_says_that_the_network_cannot_tell(

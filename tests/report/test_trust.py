@@ -65,6 +65,19 @@ def test_a_bin_that_chance_explains_is_no_fault() -> None:
     )
 
 
+def test_a_bin_of_few_groups_is_no_fault_where_as_many_photos_would_be() -> None:
+    off = Bin(0.9, 0.7, 100)
+    (photos, _), (groups, _) = (
+        describe_confidence(calibration([Bin(0.7, 0.7, 100), some]))
+        for some in (off, dataclasses.replace(off, effective=8.4))
+    )
+    assert photos.startswith("It is too sure of itself")
+    assert groups == (
+        "Where it says 90 %, it is right 70 % of the time (100 photos, 95 % interval 31.5–94.6 %): "
+        "its probabilities mean what they say, as far as these test photos tell."
+    )
+
+
 @pytest.mark.parametrize(
     ("temperature", "mistakes", "said"),
     [

@@ -14,8 +14,10 @@ from classeur.evaluation.openings import Opening
 from classeur.evaluation.slices import Slice
 from classeur.report.words import (
     conclude,
+    describe_few_mistakes,
     describe_fit,
     describe_openings,
+    describe_rungs_with_few_mistakes,
     describe_slices,
     describe_split,
     describe_tuning,
@@ -222,6 +224,23 @@ def test_what_fine_tuning_added_is_said():
         "the backbone learning too it is 90.0 %."
     ]
     assert describe_tuning([], tuned) == []
+
+
+def test_the_log_loss_of_fewer_than_five_mistakes_has_too_short_an_interval(
+    metrics_from: MakeMetrics,
+) -> None:
+    four, five = metrics_from([[20, 3], [1, 30]]), metrics_from([[20, 3], [2, 30]])
+    assert (four.mistakes, five.mistakes) == (4, 5)
+    assert describe_few_mistakes({"train": four, "val": five, "test": four}) == (
+        "The interval of the log-loss is too short on training and test: there are fewer than five "
+        "mistakes."
+    )
+    assert describe_few_mistakes({"train": five, "test": five}) == ""
+    assert describe_rungs_with_few_mistakes({"a": five, "b": five}) == ""
+    assert describe_rungs_with_few_mistakes({"a": four, "b": five}) == (
+        "a makes fewer than five mistakes on test: the interval of such a log-loss is too short."
+    )
+    assert describe_rungs_with_few_mistakes({"a": four, "b": four}).startswith("a and b make fewer")
 
 
 def _slice(value: str, accuracy: float, corrected: float) -> Slice:

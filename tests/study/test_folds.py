@@ -15,6 +15,7 @@ from tests.study.test_transfer_study import NAME, weights  # noqa: F401  a fixtu
 from classeur.config import RunConfig
 from classeur.data.manifest import read_manifest
 from classeur.errors import ClasseurError, ConfigError, SplitError, StudyError
+from classeur.evaluation.calibration import calibration_error
 from classeur.evaluation.comparison import mcnemar
 from classeur.evaluation.evaluate import read_metrics
 from classeur.evaluation.metrics import measure
@@ -160,6 +161,43 @@ def test_binder_and_files_say_what_is_pooled(folds):
     assert written["folds"] == 3
     assert written["rungs"][0]["fold_scores"] == study.report.rungs[0].fold_scores
     assert written["chosen_run"] == study.report.rungs[0].folder
+
+
+def test_what_trivial_features_tell_is_scored_on_the_same_pooled_photos(folds):
+    _, study = folds
+    found = study.report.trivial
+    assert found.splits["test"].photos == found.found.photos == 61
+    scored = read_predictions(study.folder / "trivial.parquet").of_split("test")
+    rung = [
+        read_predictions(r.predictions).of_split("test") for r in runs_of(study.folder, "dense")
+    ]
+    assert scored.paths == [path for part in rung for path in part.paths]
+    assert scored.correct.mean() == pytest.approx(found.found.accuracy)
+    row = study.binder.read_text().partition("trivial features<small>")[2].partition("</tr>")[0]
+    head = study.binder.read_text().partition('scope="col">approach')[2].partition("</tr>")[0]
+    spanned = sum(int(n) - 1 for n in re.findall(r'colspan="(\d+)"', row))
+    assert row.count("<td") + spanned == head.count("<th")
+    assert "of the test photos right. It is a reference" in (study.folder / "report.md").read_text()
+    written = read_json(study.folder / "comparison.json")["trivial"]
+    assert written["test_accuracy"]["value"] == pytest.approx(found.found.accuracy)
+
+
+def test_the_calibration_error_is_that_of_the_pooled_predictions(folds):
+    _, study = folds
+    parts = [
+        read_predictions(r.predictions).of_split("test") for r in runs_of(study.folder, "dense")
+    ]
+    confidence, correct = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("confidence", "correct")
+    )
+    rung = read_json(study.folder / "comparison.json")["rungs"][0]
+    assert rung["name"] == "dense"
+    assert rung["test_calibration_error"] == vars(calibration_error(confidence, correct))
+    assert rung["temperature"] == read_json(study.best.model)["temperature"]
+    said = "These figures are of one fold for each approach, the one that stands for it."
+    assert said in study.binder.read_text()
+    assert said in (study.folder / "report.md").read_text()
 
 
 def test_called_again_nothing_is_trained(folds, monkeypatch):

@@ -103,7 +103,7 @@ def command(
     )
     if explain is not None:
         answers = _explained(predictor, answers, explain)
-    tells = predictor.novelty is not None and predictor.novelty.tells
+    tells = predictor.tells_strange
     if predictor.novelty is not None and not tells:
         click.echo(
             "this network cannot tell strange photos: it hardly tells its own from the same cut "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from classeur.evaluation.abstention import find_thresholds
-from classeur.evaluation.metrics import RESAMPLES, Figure, measure, share_of
+from classeur.evaluation.intervals import few_groups
+from classeur.evaluation.metrics import RESAMPLES, Figure, exact_share, measure, worth_of
 from classeur.evaluation.predictions import Predictions
+from classeur.evaluation.resampling import Units
 from classeur.models.classifier import Classifier
 
 COLDEST, HOTTEST = 0.1, 10.0
@@ -32,11 +34,19 @@ class Bin:
     accuracy: float
     """Share of them that is right."""
     photos: int
+    effective: float = 0.0
+    """Independent photos that the accuracy is worth: fewer than `photos` where those of one group
+    fare alike. 0 in files of earlier versions, which knew no groups."""
+
+    @property
+    def independent(self) -> float:
+        """Independent photos in the bin."""
+        return self.effective or self.photos
 
     @property
     def interval(self) -> Figure:
         """Accuracy and its exact 95 % interval (Clopper and Pearson, 1934)."""
-        return share_of(round(self.accuracy * self.photos), self.photos)
+        return exact_share(self.accuracy, self.independent)
 
 
 @dataclass(frozen=True)
@@ -106,7 +116,7 @@ def describe_calibration(
     """
     val, test = scaled.of_split("val"), scaled.of_split("test")
     raw = unscaled.of_split("test")
-    raw_loss = measure(raw.labels, raw.probabilities, raw.class_names).log_loss
+    raw_loss = measure(raw.labels, raw.probabilities, raw.class_names, groups=raw.groups).log_loss
     return Calibration(
         temperature,
         len(val.labels),
@@ -117,12 +127,16 @@ def describe_calibration(
 
 
 def _reliability(predictions: Predictions, log_loss: Figure) -> Reliability:
-    confidence, correct = predictions.confidence, predictions.correct
     return Reliability(
         log_loss,
-        calibration_error(confidence, correct),
-        reliability_bins(confidence, correct),
+        calibration_error_of(predictions),
+        reliability_bins(predictions.confidence, predictions.correct, groups=predictions.groups),
     )
+
+
+def calibration_error_of(predictions: Predictions) -> Figure:
+    """Return the expected calibration error of predictions, over groups if there are any."""
+    return calibration_error(predictions.confidence, predictions.correct, groups=predictions.groups)
 
 
 def fit_temperature(logits: NDArray[np.floating[Any]], labels: NDArray[np.int64]) -> float:
@@ -165,10 +179,24 @@ def two_sided(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([np.zeros_like(logits), logits], axis=1)
 
 
-def reliability_bins(confidence: NDArray[Any], correct: NDArray[np.bool_]) -> list[Bin]:
-    """Return the photos in bins of equal number, sorted by confidence (N,)."""
+def reliability_bins(
+    confidence: NDArray[Any], correct: NDArray[np.bool_], *, groups: Sequence[str] = ()
+) -> list[Bin]:
+    """Return the photos in bins of equal number, sorted by confidence (N,).
+
+    Args:
+        confidence: (N,) probability of the most probable class.
+        correct: (N,) whether it is the label.
+        groups: the group of each photo, "" for none. Empty: no photo has one.
+    """
+    units = Units.of(groups, len(confidence))
     return [
-        Bin(float(confidence[rows].mean()), float(correct[rows].mean()), len(rows))
+        Bin(
+            float(confidence[rows].mean()),
+            float(correct[rows].mean()),
+            len(rows),
+            worth_of(correct[rows], units.among(rows)),
+        )
         for rows in _equal_parts(confidence)
     ]
 
@@ -177,6 +205,7 @@ def calibration_error(
     confidence: NDArray[Any],
     correct: NDArray[np.bool_],
     *,
+    groups: Sequence[str] = (),
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Figure:
@@ -185,33 +214,55 @@ def calibration_error(
     The mean distance of confidence from accuracy over bins (Naeini et al., 2015; Guo et al., 2017),
     here of equal number. Chance moves every bin away from its place, so the figure is above zero
     for the best of networks, and higher still in a resample: the interval is the basic bootstrap
-    one (Davison and Hinkley, 1997), which takes that back, and not the percentile one.
+    one (Davison and Hinkley, 1997), which takes that back, and not the percentile one. Where photos
+    have groups, groups are drawn, and the interval is longer for few of them (Korn and Graubard,
+    1998).
 
     Args:
         confidence: (N,) probability of the most probable class.
         correct: (N,) whether it is the label.
+        groups: the group of each photo, "" for none. Empty: no photo has one.
         resamples: bootstrap resamples.
         seed: of the bootstrap.
     """
-    place = np.empty(len(confidence), np.int64)
-    parts = _equal_parts(confidence)
-    for number, rows in enumerate(parts):
-        place[rows] = number
-    gaps: NDArray[np.float64] = correct - confidence.astype(np.float64)
-
-    def error(rows: NDArray[np.int64]) -> float:
-        sums = np.bincount(place[rows], gaps[rows], len(parts))
-        return float(np.abs(sums).sum() / len(rows))
-
-    value = error(np.arange(len(gaps)))
-    random = np.random.default_rng(seed)
-    draws = [error(random.integers(0, len(gaps), len(gaps))) for _ in range(resamples)]
-    low, high = np.percentile(draws, [2.5, 97.5])
+    units = Units.of(groups, len(confidence))
+    gaps = _gaps(confidence, correct, units)  # (units, bins)
+    value = float(np.abs(gaps.sum(axis=0)).sum() / len(confidence))
+    if units.count == 1:
+        return Figure(value, 0.0, 1.0)
+    draws = np.concatenate(
+        [
+            np.abs(weights @ gaps).sum(axis=1) / (weights @ units.sizes)
+            for weights in units.resample(resamples, np.random.default_rng(seed))
+        ]
+    )
+    low, high = _stretched(draws, units)
     return Figure(
         value,
         float(max(0.0, min(value, 2 * value - high))),
         float(min(1.0, max(value, 2 * value - low))),
     )
+
+
+def _gaps(
+    confidence: NDArray[Any], correct: NDArray[np.bool_], units: Units
+) -> NDArray[np.float64]:
+    """Return the sum of (right − confidence) over the photos of each unit in each bin."""
+    parts = _equal_parts(confidence)
+    gaps = np.zeros((units.count, len(parts)))
+    for number, rows in enumerate(parts):
+        far: NDArray[np.float64] = correct[rows] - confidence[rows].astype(np.float64)
+        np.add.at(gaps[:, number], units.of_photo[rows], far)
+    return gaps
+
+
+def _stretched(draws: NDArray[np.float64], units: Units) -> tuple[float, float]:
+    """Return the quantiles of the draws, farther from their mean where there are few groups."""
+    low, high = np.percentile(draws, [2.5, 97.5])
+    if not units.grouped:
+        return float(low), float(high)
+    mean, few = draws.mean(), units.count / (units.count - 1) / few_groups(units.count)
+    return float(mean + (low - mean) * few**0.5), float(mean + (high - mean) * few**0.5)
 
 
 def _equal_parts(confidence: NDArray[Any]) -> list[NDArray[np.int64]]:

@@ -39,6 +39,11 @@ class Units:
         number = {key: i for i, key in enumerate(dict.fromkeys(keys))}
         return cls(np.array([number[key] for key in keys], np.int64), len(number))
 
+    def among(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Units:
+        """Return the units of some of the photos, by their indices or by a mask (N,)."""
+        there, of_photo = np.unique(self.of_photo[rows], return_inverse=True)
+        return Units(of_photo.astype(np.int64), len(there))
+
     @property
     def grouped(self) -> bool:
         """Whether a unit holds more than one photo."""

@@ -113,6 +113,11 @@ class Predictor:
         return cls(classifier, novelty, SHARE if strange_share is None else strange_share)
 
     @property
+    def tells_strange(self) -> bool:
+        """Whether it can say which photos resemble nothing the run has seen."""
+        return self.novelty is not None and self.novelty.tells
+
+    @property
     def class_names(self) -> list[str]:
         """The classes, in the order of the probabilities."""
         return self.classifier.class_names
@@ -163,7 +168,7 @@ class Predictor:
     def _predict(
         self, photos: Iterable[Photo], top_k: int, batch_size: int, rule: Rule | None
     ) -> Iterator[Prediction]:
-        for path, row, error, strangeness in self._answers(photos, batch_size):
+        for path, row, error, strangeness in self.rows(photos, batch_size=batch_size):
             if row is None:
                 yield Prediction(path, error=error)
             else:
@@ -172,19 +177,12 @@ class Predictor:
 
     def rows(
         self, photos: Iterable[Photo], *, batch_size: int = 32
-    ) -> Iterator[tuple[str, NDArray[np.float32] | None, str]]:
-        """Yield (path, probabilities (num_classes,) or None, error) for each photo, in order.
+    ) -> Iterator[tuple[str, NDArray[np.float32] | None, str, float | None]]:
+        """Yield (path, probabilities (num_classes,) or None, error, strangeness or None), in order.
 
         Raises:
             InferenceError: if `photos` is one photo and not several.
         """
-        for path, row, error, _ in self._answers(photos, batch_size):
-            yield path, row, error
-
-    def _answers(
-        self, photos: Iterable[Photo], batch_size: int
-    ) -> Iterator[tuple[str, NDArray[np.float32] | None, str, float | None]]:
-        """Yield (path, probabilities or None, error, strangeness or None) for each photo."""
         if isinstance(photos, (str, bytes, Path)):
             raise InferenceError("expected several photos, received one; give a list: [photo].")
         opened = in_parallel(self._open, photos)

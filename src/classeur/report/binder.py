@@ -143,6 +143,10 @@ def comparison(report: StudyReport) -> dict[str, Any]:
                 "val_accuracy": asdict(sheet.val),
                 "test_accuracy": asdict(sheet.test),
                 "test_log_loss": asdict(sheet.metrics.splits["test"].log_loss),
+                "test_calibration_error": asdict(sheet.calibration_error)
+                if sheet.calibration_error
+                else None,
+                "temperature": sheet.temperature,
                 "intervals_over": sheet.metrics.splits["test"].over,
                 "groups": sheet.metrics.splits["test"].groups,
                 "leaks": asdict(sheet.metrics.leaks) if sheet.metrics.leaks else None,
@@ -218,6 +222,7 @@ def _sheet(name: str, seeds: Sequence[RunFolder]) -> RungSheet:
         overfits=overfits(metrics),
         openings=len(openings_of(run)),
         pretrained_on=read_json(run.model).get("backbone", {}).get("pretrained_on", ""),
+        calibration_error=metrics.calibration.after.error if metrics.calibration else None,
         seed_scores=scores if len(scores) > 1 else {},
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from classeur.config import DataConfig, RunConfig
 from classeur.data.manifest import Manifest
+from classeur.evaluation.calibration import calibration_error_of
 from classeur.evaluation.evaluate import measure_predictions, read_metrics
 from classeur.evaluation.openings import openings_of
 from classeur.evaluation.pooling import pool_test, pool_val
@@ -48,6 +49,7 @@ def in_folds(sheet: RungSheet, runs: Sequence[RunFolder]) -> RungSheet:
             sheet.metrics,
             splits={name: measure_predictions(some) for name, some in pooled.items()},
         ),
+        calibration_error=sheet.calibration_error and calibration_error_of(pooled["test"]),
         seconds=sum(each["seconds"] for each in training),
         peak_memory=max(each["peak_memory"] for each in training),
         overfits=2 * sum(map(overfits, metrics)) > len(metrics),

@@ -28,6 +28,7 @@ from classeur.report.photos import PhotoCard
 from classeur.report.run_report import RunReport
 from classeur.report.search_figures import accuracy_over_trials, importances, option_scatters
 from classeur.report.search_report import SearchReport
+from classeur.report.strange import describe_strange
 from classeur.report.study_report import StudyReport
 from classeur.report.suspicious import SuspiciousPage
 from classeur.report.svg import Drawing, showable
@@ -35,7 +36,9 @@ from classeur.report.trust import SHOWN, level
 from classeur.report.trust_report import trust_rows, trust_section
 from classeur.report.words import (
     GAP,
+    describe_few_mistakes,
     describe_openings,
+    describe_rungs_with_few_mistakes,
     describe_slices,
     interval,
     most_confused,
@@ -76,6 +79,8 @@ _FILTERS = {
     "missing_photos": missing_photos,
     "plain": units.plain,
     "describe_slices": describe_slices,
+    "describe_few_mistakes": describe_few_mistakes,
+    "describe_strange": describe_strange,
     "describe_openings": describe_openings,
     "opened_again": opened_again,
     **{
@@ -155,6 +160,9 @@ def render_study(report: StudyReport, folder: Path) -> None:
         "pairs_of_chosen": views.pairs_of_chosen(report),
         "untrained": views.without_history(report),
         "leaks": [(rung.name, rung.metrics.leaks) for rung in report.rungs if rung.metrics.leaks],
+        "few_mistakes": describe_rungs_with_few_mistakes(
+            {rung.name: rung.metrics.splits["test"] for rung in report.rungs}
+        ),
         "seeds": several_seeds,
         "openings": any(rung.openings > 1 for rung in report.rungs),
         "gap_limit": GAP,

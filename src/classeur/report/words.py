@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from classeur.evaluation.comparison import Pair
 from classeur.evaluation.evaluate import RunMetrics
-from classeur.evaluation.metrics import Figure, Metrics, exact_share
+from classeur.evaluation.metrics import FEW_MISTAKES, Figure, Metrics, exact_share
 from classeur.evaluation.openings import Opening, is_changed
 from classeur.evaluation.slices import Slice, worst_slice
 from classeur.report.certainty import describe_missing
@@ -18,6 +18,8 @@ GAP = 0.05
 
 RARE = 0.5
 """A class is called rare with fewer training photos than this share of the largest class's."""
+
+_SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
 MOST_DIFFERENCES = 4
 """Runs that a conclusion names with the difference from each."""
@@ -127,6 +129,33 @@ def describe_imbalance(metrics: Metrics, sizes: Mapping[str, int]) -> list[str]:
         f"photos of the largest, {percent(of_rare.value)} are right (95 % interval "
         f"{interval(of_rare)}); of the others {percent(of_others.value)} ({interval(of_others)})."
     ]
+
+
+def describe_few_mistakes(splits: Mapping[str, Metrics]) -> str:
+    """Say on which splits the interval of the log-loss is too short; '' where it is on none."""
+    few = [_SPLITS[name] for name, found in splits.items() if found.mistakes < FEW_MISTAKES]
+    if not few:
+        return ""
+    return (
+        f"The interval of the log-loss is too short on {_join(few)}: there are fewer than five "
+        "mistakes."
+    )
+
+
+def describe_rungs_with_few_mistakes(test: Mapping[str, Metrics]) -> str:
+    """The same of rungs; '' where it is too short for none.
+
+    Args:
+        test: rung -> metrics on the test photos.
+    """
+    few = [name for name, found in test.items() if found.mistakes < FEW_MISTAKES]
+    if not few:
+        return ""
+    makes = "makes" if len(few) == 1 else "make"
+    return (
+        f"{_join(few)} {makes} fewer than five mistakes on test: the interval of such a log-loss "
+        "is too short."
+    )
 
 
 def describe_slices(slices: Sequence[Slice]) -> str:

@@ -273,16 +273,15 @@ def _report(
         raise StudyError(f"no rung finished. {_reasons(failed)}")
     material = planned[0].material
     root = Path(material.root)
-    trivial = None
-    if not planned[0].config.data.folds:
-        trivial = trivial_rung(material.store.facts(material.listing), material.manifest)
-        trivial.predictions.write(folder / "trivial.parquet")
+    folds = _manifests(planned)
+    trivial = trivial_rung(material.store.facts(material.listing), folds or [material.manifest])
+    trivial.predictions.write(folder / "trivial.parquet")
     return build_study_report(
         root.name,
         root,
         settings=settings,
         manifest=material.manifest,
-        folds=_manifests(planned),
+        folds=folds,
         inspection=material.inspection,
         runs=finished,
         failed=failed,
