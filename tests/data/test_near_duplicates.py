@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -20,7 +21,13 @@ from classeur.data.geometry import Geometry
 from classeur.data.inspect import inspect_listing
 from classeur.data.likeness import likeness, small
 from classeur.data.near_duplicates import NearPair, grouped
-from classeur.data.near_findings import Copies, NearLeak, copies_in_training
+from classeur.data.near_findings import (
+    Copies,
+    NearLeak,
+    copies_in_training,
+    cut_pairs,
+    near_sentences,
+)
 from classeur.data.perceptual import SMALLEST, perceptual_hash
 from classeur.data.reader import PhotoReader
 from classeur.data.scan import scan
@@ -266,13 +273,34 @@ class TestGroups:
         for i in range(steps):
             save(Image.blend(one, other, i / (steps - 1)), tmp_path / "a" / f"{i:02d}.png")
         facts = [fact(f"a/{i:02d}.png") for i in range(steps)]
-        pairs = [NearPair(a.path, b.path, 0.9) for a, b in itertools.pairwise(facts)]
+        pairs = [NearPair(a.path, b.path, 0.85) for a, b in itertools.pairwise(facts)]
         result = grouped(facts, pairs, PhotoReader(tmp_path))
         names = {item.near for item in result} - {""}
         assert len(names) > 1
         assert result[0].near == "a/00.png"
         assert result[0].near == result[1].near
         assert result[0].near != result[-1].near
+
+    @pytest.fixture
+    def unlike(self, monkeypatch):
+        """Photos that are unlike wherever the first ones of two groups are compared."""
+        monkeypatch.setattr(module._Looks, "likeness", lambda *_: 0.4)
+
+    def test_copies_are_never_cut(self, tmp_path, unlike):
+        pairs = [NearPair("a", "b", 0.95), NearPair("c", "d", 0.94), NearPair("b", "c", 0.93)]
+        facts = [fact(name) for name in "abcd"]
+        assert {f.near for f in grouped(facts, pairs, PhotoReader(tmp_path))} == {"a"}
+        pairs[-1] = NearPair("b", "c", 0.89)
+        assert {f.near for f in grouped(facts, pairs, PhotoReader(tmp_path))} == {"a", "c"}
+
+    def test_but_in_a_film_that_never_ends(self, tmp_path, unlike):
+        facts = [fact(f"{i:03d}") for i in range(250)]
+        pairs = [NearPair(a.path, b.path, 0.95) for a, b in itertools.pairwise(facts)]
+        result = grouped(facts, pairs, PhotoReader(tmp_path))
+        sizes = Counter(item.near for item in result)
+        assert 50 < max(sizes.values()) <= module.LONGEST
+        cut = cut_pairs(result, pairs)
+        assert 0 < cut == len(sizes) - 1
 
     def test_photos_without_a_pair_have_no_group(self, tmp_path):
         assert [f.near for f in grouped([fact("1"), fact("2")], [], PhotoReader(tmp_path))] == [
@@ -354,8 +382,24 @@ class TestFindings:
             fact("5", split="val", near="5"),
             fact("6", split="test"),
         ]
-        assert copies_in_training(facts) == Copies(["2"], ["3"])
-        assert copies_in_training(facts, "val") == Copies([], [])
+        assert copies_in_training(facts, []) == Copies(["2"], ["3"])
+        assert copies_in_training(facts, [], "val") == Copies([], [])
+        pairs = [NearPair("1", "6", 0.93), NearPair("5", "6", 0.9)]
+        assert copies_in_training(facts, pairs) == Copies(["2"], ["3", "6"])
+        assert copies_in_training(facts, pairs[1:]) == Copies(["2"], ["3"])
+
+    def test_pairs_in_no_group_together(self):
+        facts = [fact("1", near="1"), fact("2", near="2"), fact("3", near="2")]
+        pairs = [NearPair("1", "2", 0.9), NearPair("2", "3", 0.9)]
+        assert cut_pairs(facts, pairs) == 1
+        given = [dataclasses.replace(facts[0], split="train"), facts[1], facts[2]]
+        assert cut_pairs(given, pairs) == 1
+        assert cut_pairs([dataclasses.replace(f, split="train") for f in facts], pairs) == 0
+        assert cut_pairs([dataclasses.replace(f, group="film") for f in facts], pairs) == 0
+        assert list(near_sentences([], [], 1)) == [
+            "1 pair of near-duplicates belongs to a series whose ends are different, which was "
+            "cut: a split may separate them. Name the series with --group-from."
+        ]
 
 
 def test_a_crowd_needs_more_likeness(tmp_path, monkeypatch):

@@ -21,9 +21,8 @@ EFFECT = LeakEffect(3, 37, 960, Figure(0.72, 0.69, 0.75), Figure(0.704, 0.675, 0
 
 def test_in_words():
     assert describe_leaks(EFFECT) == [
-        "40 of the 1,000 test photos have copies among the training photos (3 exact, 37 near), as "
-        "the data came. With them 72.0 % are right, without them 70.4 % (95 % interval "
-        "67.5–73.1 %)."
+        "40 of the 1,000 test photos have copies among the training photos (3 exact, 37 near). "
+        "With them 72.0 % are right, without them 70.4 % (95 % interval 67.5–73.1 %)."
     ]
     one = dataclasses.replace(EFFECT, exact=0, near=1, photos=999)
     assert describe_leaks(one)[0].startswith(

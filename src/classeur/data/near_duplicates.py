@@ -42,6 +42,12 @@ Less, and the many are copies: a folder that was augmented before it came."""
 RELATED = 0.5
 """Likeness below which two photos are in no group together, whatever lies between them."""
 
+COPIES = 0.9
+"""Likeness from which two photos are kept together even so, as long as their group is short."""
+
+LONGEST = 100
+"""Photos of a group that copies join, whatever its ends look like. A film is longer."""
+
 Pair = tuple[int, int]
 
 _SAMPLE = 200  # pairs that tell a crowd from many copies
@@ -113,7 +119,8 @@ def grouped(
     """Return the facts with `near` set: the path of the first photo of each one's group.
 
     Pairs join groups, the most alike first, unless the first photos of both are unlike each other:
-    a chain in which each photo resembles the next does not make its ends near-duplicates.
+    a chain in which each photo resembles the next does not make its ends near-duplicates. Copies
+    are joined even so, up to `LONGEST` photos.
     """
     rank = {fact.path: index for index, fact in enumerate(facts)}
     head: dict[str, str] = {}
@@ -124,10 +131,13 @@ def grouped(
         if len(heads) == 1:
             continue
         one, other = sorted(heads, key=rank.__getitem__)
-        if {one, other} != {pair.first, pair.second} and looks.likeness(one, other) < RELATED:
+        joined = members.get(one, [one]) + members.get(other, [other])
+        is_kept = pair.likeness >= COPIES and len(joined) <= LONGEST
+        is_kept = is_kept or {one, other} == {pair.first, pair.second}
+        if not is_kept and looks.likeness(one, other) < RELATED:
             continue
-        joined = members.setdefault(one, [one])
-        joined += members.pop(other, [other])
+        members[one] = joined
+        members.pop(other, None)
         head.update(dict.fromkeys(joined, one))
     by_content = {fact.content: head[fact.path] for fact in facts if fact.path in head}
     return [replace(fact, near=by_content.get(fact.content, "")) for fact in facts]

@@ -101,7 +101,24 @@ def _apart(
                 yield one, other
 
 
-def near_sentences(groups: Sequence[NearDuplicates], leaks: Sequence[NearLeak]) -> Iterator[str]:
+def cut_pairs(facts: Sequence[PhotoFacts], pairs: Sequence[NearPair]) -> int:
+    """Return how many pairs a split that is still to be made may put on two sides.
+
+    Their groups were not joined, because a chain between unlike photos would have been the group.
+    """
+    of = {fact.path: fact for fact in facts}
+    both = ((of[pair.first], of[pair.second]) for pair in pairs)
+    return sum(
+        one.near != other.near
+        and (not one.group or one.group != other.group)
+        and not (one.split and other.split)
+        for one, other in both
+    )
+
+
+def near_sentences(
+    groups: Sequence[NearDuplicates], leaks: Sequence[NearLeak], cut: int = 0
+) -> Iterator[str]:
     """Yield what calls for a decision, in plain sentences."""
     contradictions = sum(len(group.labels) > 1 for group in groups)
     if contradictions:
@@ -115,6 +132,12 @@ def near_sentences(groups: Sequence[NearDuplicates], leaks: Sequence[NearLeak]) 
             f"{'lies' if len(leaks) == 1 else 'lie'} in different splits: scores on such photos "
             "are too good."
         )
+    if cut:
+        yield (
+            f"{cut} {'pair' if cut == 1 else 'pairs'} of near-duplicates "
+            f"{'belongs' if cut == 1 else 'belong'} to a series whose ends are different, which "
+            "was cut: a split may separate them. Name the series with --group-from."
+        )
     more = sum(len(group.paths) - 1 for group in groups)
     if more:
         yield (
@@ -123,22 +146,28 @@ def near_sentences(groups: Sequence[NearDuplicates], leaks: Sequence[NearLeak]) 
         )
 
 
-def copies_in_training(facts: Sequence[PhotoFacts], split: str = "test") -> Copies:
+def copies_in_training(
+    facts: Sequence[PhotoFacts], pairs: Sequence[NearPair], split: str = "test"
+) -> Copies:
     """Return the photos of a split that have a copy among the training photos.
 
     Args:
         facts: with the split that each photo is used in.
+        pairs: the near-duplicates among them: a group may have been cut between the two.
         split: `test` or `val`.
     """
     train = [fact for fact in facts if fact.split == "train"]
     content, files = {fact.content for fact in train}, {fact.sha256 for fact in train}
-    near = {fact.near for fact in train if fact.near}
+    groups = {fact.near for fact in train if fact.near}
+    of = {fact.path: fact.content for fact in facts}
+    both = [(of[pair.first], of[pair.second]) for pair in pairs]
+    beside = {one for pair in both for one, other in (pair, pair[::-1]) if other in content}
     exact_paths, near_paths = [], []
     for fact in facts:
         if fact.split != split:
             continue
         if fact.content in content or fact.sha256 in files:
             exact_paths.append(fact.path)
-        elif fact.near in near:
+        elif fact.near in groups or fact.content in beside:
             near_paths.append(fact.path)
     return Copies(exact_paths, near_paths)

@@ -33,7 +33,7 @@ def describe_leaks(effect: LeakEffect | None) -> list[str]:
     said = (
         f"{copies:,} of the {copies + effect.photos:,} test photos "
         f"{'has a copy' if copies == 1 else 'have copies'} among the training photos "
-        f"({', '.join(kinds)}), as the data came."
+        f"({', '.join(kinds)})."
     )
     if effect.without is None:
         return [f"{said} No test photo is left without one: the score says nothing of new photos."]

@@ -48,7 +48,7 @@ def run_rung(run: RunFolder, store: Store, root: Path) -> None:
                 reason="end of training",
                 device=device,
                 batch_size=config.training.batch_size,
-                copies=copies_in_training(store.facts_in(manifest)),
+                copies=copies_in_training(store.facts_in(manifest), store.near_duplicates),
             )
         write_run_report(run, root, store)
 
