@@ -211,7 +211,7 @@ def _predictions(
         np.array([index[manifest.rows[i].label] for i in rows], np.int64),
         classifier.probabilities(logits),
         classifier.class_names,
-        [manifest.rows[i].group for i in rows],
+        [manifest.rows[i].unit for i in rows],
     )
 
 
@@ -230,7 +230,7 @@ def slices_of(
     indices = np.array([place[path] for path in predictions.paths], np.int64)
     rows = [manifest.rows[i] for i in indices]
     features = photo_features(rows, brightness_of(photos, indices), size)
-    return score_slices(features, predictions.correct, [row.group for row in rows])
+    return score_slices(features, predictions.correct, [row.unit for row in rows])
 
 
 def latency(classifier: Classifier) -> float:
