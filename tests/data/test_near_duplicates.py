@@ -24,7 +24,7 @@ from classeur.data.near_duplicates import NearPair, grouped
 from classeur.data.near_findings import (
     Copies,
     NearLeak,
-    copies_in_training,
+    copies_among,
     cut_pairs,
     near_sentences,
 )
@@ -382,11 +382,11 @@ class TestFindings:
             fact("5", split="val", near="5"),
             fact("6", split="test"),
         ]
-        assert copies_in_training(facts, []) == Copies(["2"], ["3"])
-        assert copies_in_training(facts, [], "val") == Copies([], [])
+        assert copies_among(facts, []) == Copies(["2"], ["3"])
+        assert copies_among(facts, [], "val") == Copies([], [])
         pairs = [NearPair("1", "6", 0.93), NearPair("5", "6", 0.9)]
-        assert copies_in_training(facts, pairs) == Copies(["2"], ["3", "6"])
-        assert copies_in_training(facts, pairs[1:]) == Copies(["2"], ["3"])
+        assert copies_among(facts, pairs) == Copies(["2"], ["3", "6"])
+        assert copies_among(facts, pairs[1:]) == Copies(["2"], ["3"])
 
     def test_pairs_in_no_group_together(self):
         facts = [fact("1", near="1"), fact("2", near="2"), fact("3", near="2")]

@@ -10,6 +10,7 @@ from tests.data.pictures import cropped, picture, save
 
 from classeur.data.manifest import Manifest, read_manifest
 from classeur.evaluation.evaluate import read_metrics
+from classeur.evaluation.leaks import ValLeaks
 from classeur.study.study import run_study
 from classeur.study.train import train
 
@@ -31,6 +32,16 @@ def test_a_run_says_what_the_copies_do(photos, tmp_path):
     page = (run.path / "report.html").read_text()
     assert "2 of the 18 test photos have copies among the training photos (1 exact, 1 near)" in page
     assert "with and without the 2 photos that have copies in training" in page
+
+
+def test_copies_of_validation_photos_are_counted(photos, tmp_path):
+    val = sorted((photos / "val" / "sky").iterdir())
+    (photos / "train" / "sky" / "of val.png").write_bytes(val[0].read_bytes())
+    (photos / "test" / "sky" / "of val.png").write_bytes(val[1].read_bytes())
+    run = train(photos, "majority", to=tmp_path / "run", size=16)
+    assert read_metrics(run).val_leaks == ValLeaks(1, 16, 1)
+    page = (run.path / "report.html").read_text()
+    assert "1 of the 16 validation photos has a copy among the training photos" in page
 
 
 def test_a_split_of_ours_has_no_copies(photos, tmp_path):

@@ -36,12 +36,43 @@ class NearLeak:
 
 @dataclass(frozen=True)
 class Copies:
-    """Photos of a split that have a copy among the training photos, by path."""
+    """Photos of a split that have a copy in another split, by path."""
 
     exact: list[str]
     """Equal pixel for pixel, or byte for byte."""
     near: list[str]
     """Nearly the same picture, and no exact copy."""
+
+    @property
+    def paths(self) -> set[str]:
+        """All of them."""
+        return {*self.exact, *self.near}
+
+
+@dataclass(frozen=True)
+class CopiesAcross:
+    """Photos that have a copy on another side of the split that a run was made on."""
+
+    test: Copies
+    """Test photos with a copy among the training photos."""
+    val: Copies
+    """Validation photos with a copy among the training photos."""
+    test_in_val: Copies
+    """Test photos with a copy among the validation photos."""
+
+    @classmethod
+    def of(cls, facts: Sequence[PhotoFacts], pairs: Sequence[NearPair]) -> CopiesAcross:
+        """Find them.
+
+        Args:
+            facts: with the split that each photo is used in.
+            pairs: the near-duplicates among them.
+        """
+        return cls(
+            copies_among(facts, pairs),
+            copies_among(facts, pairs, "val"),
+            copies_among(facts, pairs, "test", "val"),
+        )
 
 
 def near_duplicates(facts: Sequence[PhotoFacts], pairs: Sequence[NearPair]) -> list[NearDuplicates]:
@@ -146,22 +177,26 @@ def near_sentences(
         )
 
 
-def copies_in_training(
-    facts: Sequence[PhotoFacts], pairs: Sequence[NearPair], split: str = "test"
+def copies_among(
+    facts: Sequence[PhotoFacts],
+    pairs: Sequence[NearPair],
+    split: str = "test",
+    other: str = "train",
 ) -> Copies:
-    """Return the photos of a split that have a copy among the training photos.
+    """Return the photos of a split that have a copy in another: by default, test in training.
 
     Args:
         facts: with the split that each photo is used in.
         pairs: the near-duplicates among them: a group may have been cut between the two.
-        split: `test` or `val`.
+        split: whose photos are returned.
+        other: where their copies are.
     """
-    train = [fact for fact in facts if fact.split == "train"]
-    content, files = {fact.content for fact in train}, {fact.sha256 for fact in train}
-    groups = {fact.near for fact in train if fact.near}
+    there = [fact for fact in facts if fact.split == other]
+    content, files = {fact.content for fact in there}, {fact.sha256 for fact in there}
+    groups = {fact.near for fact in there if fact.near}
     of = {fact.path: fact.content for fact in facts}
     both = [(of[pair.first], of[pair.second]) for pair in pairs]
-    beside = {one for pair in both for one, other in (pair, pair[::-1]) if other in content}
+    beside = {one for pair in both for one, two in (pair, pair[::-1]) if two in content}
     exact_paths, near_paths = [], []
     for fact in facts:
         if fact.split != split:
