@@ -102,12 +102,13 @@ def test_the_binder_says_what_intervals_are_over(
     assert "Intervals are 95 %, over the photos: they say" in study_page().text
     assert "Intervals are 95 %, over the photos." in (tmp_path / "report.md").read_text("utf-8")
     page = study_page(rungs=[grouped("a"), grouped("b", 1)], pairs=[pair(1300, groups=12)])
-    assert "over the 12 groups that the photos are in: they say" in page.text
+    basis = "over the 12 groups that the photos are in (given, or copies of one picture)"
+    assert f"{basis}: they say" in page.text
     assert "sign-flip" in page.text
     assert "McNemar" not in page.text
     assert rows(page, "All pairs")[0][-1] == "indistinguishable about 1,300 more photos would tell"
     text = (tmp_path / "report.md").read_text("utf-8")
-    assert "over the 12 groups that the photos are in." in text
+    assert f"{basis}." in text
     assert "indistinguishable: about 1,300 more photos would tell |" in text
 
 
@@ -188,6 +189,6 @@ def test_the_terminal_says_what_intervals_are_over(metrics_from: Callable[..., M
     assert show_metrics(found).startswith("20 photos\n")
     grouped = dataclasses.replace(found, groups=7)
     assert show_metrics(grouped).startswith(
-        "20 photos in 7 groups; intervals are over the groups\n"
+        "20 photos in 7 groups (given, or copies of one picture); intervals are over the groups\n"
     )
     assert interval_basis(found) == "over the photos"

@@ -17,7 +17,7 @@ from classeur.data.records import Listing
 from classeur.data.review import apply_review
 from classeur.data.scan import scan
 from classeur.data.sources import list_photos
-from classeur.data.split import split
+from classeur.data.split import split, with_units
 from classeur.data.store import Store, build_store, copy_cached
 from classeur.run_folder import write_json
 
@@ -68,7 +68,7 @@ def split_as(config: DataConfig, facts: list[PhotoFacts]) -> Manifest:
     """Split photos as a config says; with a manifest, as it does. In the order of `facts`."""
     if config.manifest:
         rows = {row.path: row for row in read_manifest(Path(config.manifest)).rows}
-        return Manifest([rows[fact.path] for fact in facts])
+        return with_units(Manifest([rows[fact.path] for fact in facts]), facts)
     if config.folds:
         return split_fold(
             facts, folds=config.folds, fold=config.fold, val=config.val, seed=config.split_seed

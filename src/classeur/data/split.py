@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import replace
 
 from classeur.data.facts import PhotoFacts
 from classeur.data.manifest import Manifest, ManifestRow
@@ -50,7 +51,22 @@ def split(
     drawn = _draw(pool, shares, seed) if len(shares) > 1 else {f.path: "train" for f in pool}
     chosen = {f.path: f.split for f in facts} | drawn | pulled
     _check(facts, chosen)
-    return Manifest([ManifestRow.of(fact, chosen[fact.path]) for fact in facts])
+    manifest = Manifest([ManifestRow.of(fact, chosen[fact.path]) for fact in facts])
+    return with_units(manifest, facts)
+
+
+def with_units(manifest: Manifest, facts: Sequence[PhotoFacts]) -> Manifest:
+    """Return the manifest with the photos named that each one is kept together with.
+
+    By their group, if they have one in common; else by the path of the first of them.
+    """
+    names: dict[str, str] = {}
+    for cluster in kept_together(facts):
+        if len(cluster) > 1:
+            groups = {fact.group for fact in cluster} - {""}
+            name = groups.pop() if len(groups) == 1 else cluster[0].path
+            names.update((fact.path, name) for fact in cluster if fact.group != name)
+    return Manifest([replace(row, kept_with=names.get(row.path, "")) for row in manifest.rows])
 
 
 def _pulled(facts: Sequence[PhotoFacts]) -> dict[str, str]:

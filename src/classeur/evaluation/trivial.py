@@ -77,5 +77,5 @@ def _predict(
         np.array([index[labels[i]] for i in rows], np.int64),
         probabilities.astype(np.float32),
         list(names),
-        [manifest.rows[i].group for i in rows],
+        [manifest.rows[i].unit for i in rows],
     )

@@ -22,7 +22,7 @@ from classeur.report.folds import (
     tested,
     training_sizes,
 )
-from classeur.report.leaks import describe_leaks, leaking_pairs
+from classeur.report.leaks import describe_leaks, describe_val_leaks, leaking_pairs
 from classeur.report.odd import odd_sheet
 from classeur.report.photos import Album, PhotoCard
 from classeur.report.questions import Question, answer_all, written
@@ -101,6 +101,7 @@ def build_study_report(
             *describe_imbalance(chosen.metrics.splits["test"], sizes),
             *([trivial.found.sentence()] if trivial and trivial.found.tells else []),
             *describe_leaks(chosen.metrics.leaks),
+            *describe_val_leaks(chosen.metrics.val_leaks),
             *seen_before(
                 {sheet.name: sheet.pretrained_on for sheet in sheets},
                 [str(root), *(row.path for row in manifest.rows)],

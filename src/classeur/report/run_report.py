@@ -21,7 +21,7 @@ from classeur.models.summary import Layer, summarize
 from classeur.report.confused import ConfusedPair, confused_pairs
 from classeur.report.folds import describe_fold
 from classeur.report.heat import Warmth, warmth_of
-from classeur.report.leaks import describe_leaks
+from classeur.report.leaks import describe_leaks, describe_val_leaks
 from classeur.report.photos import Album, PhotoCard, data_uri, is_small
 from classeur.report.strange import Strange, strange_photos
 from classeur.report.words import (
@@ -118,6 +118,7 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
             *describe_imbalance(metrics.splits["test"], class_sizes),
             *([describe_slices(metrics.slices)] if worst_slice(metrics.slices) else []),
             *describe_leaks(metrics.leaks),
+            *describe_val_leaks(metrics.val_leaks),
         ],
         examples=[album.card(test, row) for row in _spread(test, EXAMPLES)],
         mistakes=[album.card(test, row, warmth) for row in _worst(test, MISTAKES)],
