@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
+from classeur.config import ModelConfig
+from classeur.data.geometry import Geometry
 from classeur.evaluation.abstention import (
     Reached,
     find_thresholds,
@@ -13,8 +16,11 @@ from classeur.evaluation.abstention import (
     reached_levels,
     risk_curve,
 )
+from classeur.evaluation.calibration import calibrate
 from classeur.evaluation.predictions import Predictions
 from classeur.models.abstention import LEVELS, Abstention, Rule
+from classeur.models.classifier import Classifier
+from classeur.models.preprocessing import Preprocessing
 
 Rows = NDArray[np.float32]
 
@@ -122,6 +128,58 @@ def test_the_simulation_can_tell_a_promise_that_does_not_hold() -> None:
         below = confidence[order[np.flatnonzero(fine)[-1]]]
         broken += wrong[confidence >= below].mean() > 0.02
     assert broken > 30
+
+
+def broken_in_groups(size: int, draws: int = 150, *, naive: bool = False) -> float:
+    """Share of draws in which 5 % is promised, of 600 photos of which 5.6 % are wrong by groups."""
+    random, broken = np.random.default_rng(0), 0
+    groups = [""] * 600 if naive else [f"g{i // size}" for i in range(600)]
+    for _ in range(draws):
+        is_hard = np.repeat(random.random(600 // size) < 0.06, size)
+        wrong = random.random(600) < np.where(is_hard, 0.9, 0.002)
+        sure = random.uniform(0.6, 0.99, 600)
+        rows = np.stack([sure, 1 - sure], axis=1).astype(np.float32)
+        found = find_thresholds(rows, wrong.astype(np.int64), groups)
+        broken += any(level.below is not None for level in found.levels if level.max_error <= 0.05)
+    return broken / draws
+
+
+@pytest.mark.parametrize("size", [10, 30])
+def test_a_promise_holds_where_photos_come_in_groups(size: int) -> None:
+    assert broken_in_groups(size) <= 0.08  # 0.05, and two standard deviations
+
+
+def test_the_simulation_can_tell_photos_that_are_wrongly_taken_for_independent() -> None:
+    assert broken_in_groups(30, naive=True) > 0.15
+
+
+def test_one_photo_of_each_group_counts() -> None:
+    labels = np.arange(600) % 2
+    rows = np.eye(2, dtype=np.float32)[labels]
+    by_ten = [f"g{i // 10}" for i in range(590)] + [""] * 10
+    found = find_thresholds(rows, labels, by_ten)
+    assert (found.photos, found.groups) == (600, 69)
+    kept = [level for level in found.levels if level.below is not None]
+    assert (kept[0].max_error, kept[0].answered) == (0.05, 69)
+    assert found == find_thresholds(rows, labels, by_ten)
+    assert find_thresholds(rows, labels, [""] * 600).groups == 0
+    assert find_thresholds(rows, labels, [str(i) for i in range(600)]).groups == 0
+
+
+def test_a_run_promises_for_groups_of_its_validation_photos() -> None:
+    classifier = Classifier.create(
+        ModelConfig("majority"), ["a", "b"], Preprocessing(Geometry(8), (0.5,) * 3, (0.5,) * 3)
+    )
+    logits = torch.tensor([[2.0, 0.0]] * 300)
+    rows = classifier.probabilities(logits)
+    groups = ["t"] * 100 + [f"v{i // 10}" for i in range(200)]
+    splits = ["test"] * 100 + ["val"] * 200
+    unscaled = Predictions(
+        [""] * 300, splits, np.zeros(300, np.int64), rows, ["a", "b"], groups=groups
+    )
+    calibrate(classifier, logits, unscaled)
+    assert classifier.abstention is not None
+    assert (classifier.abstention.photos, classifier.abstention.groups) == (200, 20)
 
 
 def test_possible_labels_hold_the_right_one_and_are_few() -> None:

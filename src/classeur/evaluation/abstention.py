@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from scipy.special import bdtr
 
 from classeur.evaluation.metrics import Figure, share_of
 from classeur.evaluation.predictions import Predictions
+from classeur.evaluation.resampling import Units
 from classeur.models.abstention import DELTA, LEVELS, Abstention, Level, Rule, least_photos
 
 FIRST = 0.2
@@ -87,16 +88,30 @@ class RiskCurve:
 
 
 def find_thresholds(
-    probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64]
+    probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64], groups: Sequence[str] = ()
 ) -> Abstention:
     """Return what validation photos allow to promise at each of LEVELS.
+
+    Photos of one group are alike, and no binomial test may count them as several. So one photo of
+    each group is drawn, by a fixed seed, and only these are used: they are independent. The promise
+    is then about a photo of a new group, each group counting alike, however many photos it has.
 
     Args:
         probabilities: (N, num_classes) of the validation photos.
         labels: (N,) indices.
+        groups: the group of each photo, "" for none. Empty: no photo has one.
     """
-    levels = tuple(_level(probabilities, labels, max_error) for max_error in LEVELS)
-    return Abstention(len(labels), levels)
+    units = Units.of(groups, len(labels))
+    rows = _one_of_each(units)
+    levels = tuple(_level(probabilities[rows], labels[rows], max_error) for max_error in LEVELS)
+    return Abstention(len(labels), levels, groups=units.count if units.grouped else 0)
+
+
+def _one_of_each(units: Units) -> NDArray[np.int64]:
+    """Return a photo of each unit, drawn at random but the same on every call."""
+    order = np.random.default_rng(0).permutation(len(units.of_photo))
+    _, first = np.unique(units.of_photo[order], return_index=True)
+    return np.sort(order[first])
 
 
 def _level(
@@ -108,6 +123,7 @@ def _level(
     of "its answers are wrong more often than that" at DELTA; the last before the first failure
     counts. A fixed sequence needs no correction for the number of tries, so a promise takes fewer
     photos than with a bound for all thresholds at once (Geifman and El-Yaniv, 2017).
+    docs/decisions/0015 states the theorem.
     """
     confidence = probabilities.max(axis=1).astype(np.float32)
     wrong = probabilities.argmax(axis=1) != labels

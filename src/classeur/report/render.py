@@ -110,7 +110,10 @@ def render_run(report: RunReport, folder: Path) -> None:
     many = len(class_names) > MOST_CELLS_AS_TABLE
     matrix = confusion_map(test.confusion, class_names) if many else None
     recall = recall_against_size(test, report.class_sizes)
-    trust = trust_section(report.metrics.calibration, report.metrics.abstention, report.curve)
+    metrics = report.metrics
+    trust = trust_section(
+        metrics.calibration, metrics.abstention, report.curve, metrics.splits["val"].groups
+    )
     values = {
         "report": report,
         "curves": curves,
