@@ -5,9 +5,9 @@
 Test sets are drawn from a population whose figures are known, and measured as Classeur measures
 them. A 95 % interval should hold the truth in 95 of 100 test sets; of 100 studies whose rungs are
 equally good, at most 5 should call two of them different, and of 100 draws of validation photos at
-most 5 should promise a share of wrong answers that does not hold. "Naive" is the same over photos that
-really come in groups. docs/decisions/0014-intervals.md holds the table,
-0015 that of the promises.
+most 5 should promise a share of wrong answers that does not hold. "Naive" is the same over photos
+that really come in groups. docs/decisions/0014-intervals.md holds the table, 0015 that of the
+promises.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ class Answers:
     """Correlation of confidence, and of being right, between photos of the same group."""
 
     def error(self, answered: float) -> float:
-        """Return the share of wrong ones where that share of the photos, the surest, is answered."""
+        """Return the share of wrong ones where a share of the photos, the surest, is answered."""
         return self.noise + self.doubtful * answered**3
 
     def draw(
@@ -265,9 +265,7 @@ def _lines(studies: int) -> Iterator[str]:
             yield _promise_row(name, answers, photos, max_error, studies)
 
 
-def _promise_row(
-    name: str, answers: Answers, photos: int, max_error: float, studies: int
-) -> str:
+def _promise_row(name: str, answers: Answers, photos: int, max_error: float, studies: int) -> str:
     alike = replace(answers, alike=0.8)
     found = [
         promises(some, photos, max_error, studies=studies, group_size=size, naive=naive)

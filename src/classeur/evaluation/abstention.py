@@ -106,16 +106,9 @@ def find_thresholds(
         groups: the group of each photo, "" for none. Empty: no photo has one.
     """
     units = Units.of(groups, len(labels))
-    rows = _one_of_each(units)
+    rows = units.one_of_each()
     levels = tuple(_level(probabilities[rows], labels[rows], max_error) for max_error in LEVELS)
     return Abstention(len(labels), levels, groups=units.count if units.grouped else 0)
-
-
-def _one_of_each(units: Units) -> NDArray[np.int64]:
-    """Return a photo of each unit, drawn at random but the same on every call."""
-    order = np.random.default_rng(0).permutation(len(units.of_photo))
-    _, first = np.unique(units.of_photo[order], return_index=True)
-    return np.sort(order[first])
 
 
 def _level(

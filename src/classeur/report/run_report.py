@@ -94,7 +94,8 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
     history = read_history(run.history)
     classifier = Classifier.load(run)
     height, width, channels = classifier.preprocessing.geometry.shape
-    test = read_predictions(run.predictions).of_split("test")
+    predictions = read_predictions(run.predictions)
+    test = predictions.of_split("test")
     manifest = read_manifest(run.manifest)
     counts = manifest.counts()["train"]
     class_sizes = {name: counts.get(name, 0) for name in metrics.class_names}
@@ -126,7 +127,7 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
         small_test=small_test(test),
         curve=risk_curve(test.confidence, test.correct),
         pairs=confused_pairs(test, album.card),
-        strange=strange_photos(test, album.card),
+        strange=strange_photos(test, predictions.of_split("val"), album.card),
         binder="../index.html" if (run.path.parent / "study.toml").is_file() else "",
     )
 
