@@ -76,8 +76,10 @@ def command(
 
     A photo that cannot be read is a row with its error; the exit code is then 3.
 
-    --max-error holds with 95 % probability for photos like those of the run; it is chosen on the
-    run's validation photos, and refused where they are too few for it.
+    --max-error holds with 95 % probability for photos like the run's validation photos, on which it
+    is chosen, as if they had chosen nothing else: they also chose the epoch and the temperature,
+    perhaps the approach. The sheet shows what the test photos reached. Where validation photos
+    come in groups it is for a photo of a new group. It is refused where they are too few.
     """
     from tqdm import tqdm
 

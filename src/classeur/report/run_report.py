@@ -24,6 +24,7 @@ from classeur.report.heat import Warmth, warmth_of
 from classeur.report.leaks import describe_leaks
 from classeur.report.photos import Album, PhotoCard, data_uri, is_small
 from classeur.report.strange import Strange, strange_photos
+from classeur.report.unseen import part_of_test
 from classeur.report.words import (
     describe_fit,
     describe_imbalance,
@@ -79,6 +80,11 @@ class RunReport:
     """Test photos that resemble nothing the run has seen; None: the run cannot tell."""
     binder: str = ""
     """Address of the binder it belongs to, relative to the run folder. Empty: none."""
+
+    @property
+    def part_of_test(self) -> list[str]:
+        """What part the test photos had in training and in choices, in sentences."""
+        return part_of_test(self.config.data.folds, self.metrics.leaks, self.test_openings)
 
 
 def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunReport:
