@@ -205,7 +205,7 @@ def render_filters(page: FilterPage, path: Path) -> None:
 
 
 def render_suspicious(page: SuspiciousPage, path: Path) -> None:
-    """Write the photos whose labels are probably wrong as one HTML page."""
+    """Write the photos whose labels may be wrong as one HTML page."""
     write_text(path, _page("suspicious.html.j2", {"page": page}))
 
 
