@@ -37,8 +37,9 @@ _SHOWN = 24
     help="Write each photo there with a heat map of where the network looked (Grad-CAM).",
 )  # fmt: skip
 @click.option(
-    "--strange-share", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="X",
-    help="Share of photos of the run's own kind that may be called strange. [default: 0.05]",
+    "--strange-share", type=Share(), metavar="SHARE",
+    help="Share of photos of the run's own kind that may be called strange: 1% or 0.01. "
+    "[default: 5%]",
 )  # fmt: skip
 @click.option(
     "--top-k", type=click.IntRange(1), default=3, show_default=True, help="Classes to name."
