@@ -58,7 +58,8 @@ def _robust_distance(table: NDArray[np.float64]) -> NDArray[np.float64]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # measures that are nearly a sum of others
         found = MinCovDet(random_state=0).fit(table[some])
-    return np.clip(found.mahalanobis(table), 1e-9, None)
+    distance: NDArray[np.float64] = np.clip(found.mahalanobis(table), 1e-9, None)
+    return distance
 
 
 def _measures(fact: PhotoFacts) -> list[float]:
