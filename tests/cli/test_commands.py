@@ -521,7 +521,7 @@ def test_predict_marks_strange_photos(
     assert {(row["strange"], row["label"]) for row in rows_of(shown.out)} == {("yes", "dark")}
     shown = classeur("predict", run.path, photos / "dark" / "0.png")
     assert shown.err.endswith("1 of them resembles nothing the run has seen (strange)\n")
-    shown = classeur("predict", run.path, photos, "--strange-share", "0.01")
+    shown = classeur("predict", run.path, photos, "--strange-share", "1%")
     assert (shown.code, shown.out) == (1, "")
     assert "a strange share of 0.01 cannot be kept: with 40 validation photos" in shown.err
     Novelty(known, torch.full((40,), 1e-9), 0.55).save(run)

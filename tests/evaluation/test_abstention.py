@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
+from classeur.config import ModelConfig
+from classeur.data.geometry import Geometry
 from classeur.evaluation.abstention import (
     Reached,
     find_thresholds,
@@ -13,8 +16,11 @@ from classeur.evaluation.abstention import (
     reached_levels,
     risk_curve,
 )
+from classeur.evaluation.calibration import calibrate
 from classeur.evaluation.predictions import Predictions
-from classeur.models.abstention import LEVELS, Abstention, Rule
+from classeur.models.abstention import LEVELS, Abstention, Level, Rule, least_photos
+from classeur.models.classifier import Classifier
+from classeur.models.preprocessing import Preprocessing
 
 Rows = NDArray[np.float32]
 
@@ -76,6 +82,34 @@ def test_the_same_photos_and_a_lone_mistake_among_the_surest() -> None:
     assert rows[346, 0] < level.below <= rows[345, 0]
 
 
+def test_two_mistakes_among_two_thousand_photos_kill_no_promise() -> None:
+    """The whole set has p = 4e-7 for 1 %, though one mistake is among the surest fifth."""
+    confidence = np.linspace(0.9999, 0.6, 2000, dtype=np.float32)
+    wrong = np.isin(np.arange(2000), [150, 1800])
+    found = find_thresholds(np.stack([confidence, 1 - confidence], axis=1), wrong.astype(np.int64))
+    levels = {level.max_error: level for level in found.levels}
+    assert (levels[0.01].below, levels[0.01].answered, levels[0.01].wrong) == (0.0, 2000, 2)
+    assert levels[0.005].below == 0
+    refused = levels[0.002]
+    assert (refused.below, refused.wrong, refused.needed) == (None, 1, 6000)
+    assert levels[0.001] == Level(0.001, None, 0.0, 0, 0, least_photos(0.001))
+
+
+def test_no_start_is_bought_where_it_cannot_help() -> None:
+    """Of 400 photos 299 without a mistake are still enough for 1 %; of 1,200 it takes 309."""
+    for photos, surest in ((400, 299), (1200, 309)):
+        confidence = np.linspace(0.99, 0.6, photos, dtype=np.float32)
+        wrong = np.arange(photos) > 1.05 * surest
+        rows = np.stack([confidence, 1 - confidence], axis=1)
+        (level,) = (
+            some
+            for some in find_thresholds(rows, wrong.astype(np.int64)).levels
+            if some.max_error == 0.01
+        )
+        assert level.below is not None
+        assert surest <= level.answered <= 1.1 * surest
+
+
 def test_photos_of_equal_confidence_are_answered_together() -> None:
     labels = np.zeros(400, np.int64)
     rows = np.tile(np.array([0.9, 0.1], np.float32), (400, 1))
@@ -122,6 +156,35 @@ def test_the_simulation_can_tell_a_promise_that_does_not_hold() -> None:
         below = confidence[order[np.flatnonzero(fine)[-1]]]
         broken += wrong[confidence >= below].mean() > 0.02
     assert broken > 30
+
+
+def test_one_photo_of_each_group_counts() -> None:
+    labels = np.arange(600) % 2
+    rows = np.eye(2, dtype=np.float32)[labels]
+    by_ten = [f"g{i // 10}" for i in range(590)] + [""] * 10
+    found = find_thresholds(rows, labels, by_ten)
+    assert (found.photos, found.groups) == (600, 69)
+    kept = [level for level in found.levels if level.below is not None]
+    assert (kept[0].max_error, kept[0].answered) == (0.05, 69)
+    assert found == find_thresholds(rows, labels, by_ten)
+    assert find_thresholds(rows, labels, [""] * 600).groups == 0
+    assert find_thresholds(rows, labels, [str(i) for i in range(600)]).groups == 0
+
+
+def test_a_run_promises_for_groups_of_its_validation_photos() -> None:
+    classifier = Classifier.create(
+        ModelConfig("majority"), ["a", "b"], Preprocessing(Geometry(8), (0.5,) * 3, (0.5,) * 3)
+    )
+    logits = torch.tensor([[2.0, 0.0]] * 300)
+    rows = classifier.probabilities(logits)
+    groups = ["t"] * 100 + [f"v{i // 10}" for i in range(200)]
+    splits = ["test"] * 100 + ["val"] * 200
+    unscaled = Predictions(
+        [""] * 300, splits, np.zeros(300, np.int64), rows, ["a", "b"], groups=groups
+    )
+    calibrate(classifier, logits, unscaled)
+    assert classifier.abstention is not None
+    assert (classifier.abstention.photos, classifier.abstention.groups) == (200, 20)
 
 
 def test_possible_labels_hold_the_right_one_and_are_few() -> None:

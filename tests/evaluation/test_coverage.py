@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import pytest
 from benchmarks.coverage import (
+    Answers,
     Population,
     Rungs,
     coverage_of_differences,
     coverage_of_figures,
     false_alarms,
+    promises,
 )
 
 TWO, TEN = (1.2, 2.3, 3.3), (2.2, 4.25)
@@ -92,3 +94,21 @@ def test_equal_rungs_on_groups_raise_no_more_alarms_and_over_photos_they_would(r
     )
     assert share <= 0.06
     assert naive > 0.2
+
+
+@pytest.mark.parametrize("size", [1, 10, 30])
+def test_a_promise_holds_in_nineteen_draws_of_twenty(size: int) -> None:
+    alike = Answers(0.0, 0.056, alike=0.8 if size > 1 else 0.0)
+    broken, _ = promises(alike, 600, 0.05, studies=80, group_size=size)
+    assert broken <= 0.1  # 0.05, and two standard deviations
+
+
+def test_a_promise_breaks_where_groups_are_overlooked() -> None:
+    broken, _ = promises(Answers(0.0, 0.056, 0.8), 600, 0.05, studies=60, group_size=30, naive=True)
+    assert broken > 0.2
+
+
+def test_a_promise_can_be_kept_for_most_photos_in_spite_of_wrong_labels() -> None:
+    broken, answered = promises(Answers(0.02, 0.003), 400, 0.05, studies=60)
+    assert broken <= 0.1
+    assert answered > 0.8  # 0.75 from one start alone

@@ -120,7 +120,7 @@ def test_a_sheet_says_what_intervals_are_over(
     metrics = run_metrics()
     metrics.splits["test"] = dataclasses.replace(metrics.splits["test"], groups=12)
     page = run_page(metrics=metrics)
-    assert "On 60 test photos of 6 classes in 12 groups that had no part" in page.text
+    assert "On 60 test photos of 6 classes in 12 groups. They had no part" in page.text
     assert rows(page, "The same figures")[-1] == ["in groups", "—", "—", "12", ""]
     assert "on 60 photos in 12 groups; all intervals are over the 12 groups that the photos" in (
         tmp_path / "report.md"

@@ -116,7 +116,7 @@ def test_suspicious_labels(tmp_path: Path, evil: str) -> None:
     page = build_suspicious_page(root, 1234, suspects, "a test", "suspicious.csv")
     write_suspicious_page(page, tmp_path / "page.html")
     shown = Page(tmp_path / "page.html")
-    assert "252 labels are probably wrong, of 1,234 photos" in shown.text
+    assert "252 labels may be wrong, of 1,234 photos" in shown.text
     assert "The 199 most suspicious" in shown.text
     assert len(shown.named("img")) == 199
     assert "<script" not in shown.html

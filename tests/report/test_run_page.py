@@ -229,3 +229,15 @@ def test_slices_are_a_block_and_the_worse_ones_are_marked(
     found.splits["test"] = replace(found.splits["test"], groups=7)
     assert "and a t-test over the groups must agree, corrected" in run_page(metrics=found).text
     assert "On which photos it is weak" not in run_page().text
+
+
+def test_slices_of_photos_in_groups_name_their_test(
+    run_page: Callable[..., Page], run_metrics: Callable[..., RunMetrics]
+) -> None:
+    metrics = replace(
+        run_metrics(), slices=[Slice("size", "small", 30, Figure(0.9, 0.8, 1), 0.9, 1, 1)]
+    )
+    assert "t-test" not in run_page(metrics=metrics).text
+    metrics.splits["test"] = replace(metrics.splits["test"], groups=12)
+    said = "by Fisher’s exact test and by a t-test over the groups that the photos are in"
+    assert said in run_page(metrics=metrics).text

@@ -127,6 +127,17 @@ def test_a_sheet_says_how_far_to_trust_it(
     assert "| temperature | 1 | 1.40 |" in markdown
 
 
+def test_a_sheet_names_the_groups_that_a_promise_takes(
+    run_page: Callable[..., Page], trusted: RunMetrics, curve: RiskCurve
+) -> None:
+    val = dataclasses.replace(trusted.splits["val"], groups=40)
+    grouped = dataclasses.replace(trusted, splits={**trusted.splits, "val": val})
+    page = run_page(metrics=grouped, curve=curve)
+    said = "cannot be promised with 40 groups of validation photos"
+    assert rows(page, "Saying “unsure”")[0][1] == said
+    assert "one photo from each of their groups, for a photo of a new group" in page.text
+
+
 def test_a_sheet_of_an_older_run_does_without(run_page: Callable[..., Page]) -> None:
     assert "How far to trust" not in run_page().text
 

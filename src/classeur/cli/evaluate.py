@@ -52,8 +52,10 @@ def command(
     if data is not None and split is not None:
         raise click.UsageError("--split is of the run's own photos; of --data, all are scored.")
     from classeur.cli.show import show_metrics, show_slices
+    from classeur.evaluation.predictions import read_predictions
     from classeur.report.strange import describe_strange, strange_photos
     from classeur.report.trust import describe_reached
+    from classeur.run_folder import RunFolder
     from classeur.study.log import show_log
     from classeur.study.score import evaluate
 
@@ -71,7 +73,10 @@ def command(
             "one is optimistic",
             err=True,
         )
-    strange = strange_photos(score.predictions)
+    strange = None
+    if score.predictions.strangeness is not None:
+        own = read_predictions(RunFolder(run).predictions)
+        strange = strange_photos(score.predictions, own.of_split("val"))
     shown = {
         **score.metrics.to_dict(),
         "slices": [found.to_dict() for found in score.slices],

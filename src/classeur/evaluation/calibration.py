@@ -100,7 +100,8 @@ def calibrate(classifier: Classifier, logits: torch.Tensor, unscaled: Prediction
     rows = np.array([split == "val" for split in unscaled.splits])
     own, labels = logits[torch.from_numpy(rows)], unscaled.labels[rows]
     classifier.temperature = fit_temperature(own.numpy(), labels)
-    classifier.abstention = find_thresholds(classifier.probabilities(own), labels)
+    groups = unscaled.of_split("val").groups
+    classifier.abstention = find_thresholds(classifier.probabilities(own), labels, groups)
 
 
 def describe_calibration(

@@ -54,6 +54,12 @@ class Units:
         """(count,) photos in each."""
         return self.totals(np.ones(len(self.of_photo)))
 
+    def one_of_each(self) -> NDArray[np.int64]:
+        """Return a photo of each unit, (count,), drawn at random but the same on every call."""
+        order = np.random.default_rng(0).permutation(len(self.of_photo))
+        _, first = np.unique(self.of_photo[order], return_index=True)
+        return np.sort(order[first])
+
     def totals(self, values: NDArray[np.generic]) -> NDArray[np.float64]:
         """Return the sum over each unit's photos, (count,)."""
         sums = np.bincount(self.of_photo, values.astype(np.float64), self.count)

@@ -117,7 +117,10 @@ def render_run(report: RunReport, folder: Path) -> None:
     many = len(class_names) > MOST_CELLS_AS_TABLE
     matrix = confusion_map(test.confusion, class_names) if many else None
     recall = recall_against_size(test, report.class_sizes)
-    trust = trust_section(report.metrics.calibration, report.metrics.abstention, report.curve)
+    metrics = report.metrics
+    trust = trust_section(
+        metrics.calibration, metrics.abstention, report.curve, metrics.splits["val"].groups
+    )
     values = {
         "report": report,
         "curves": curves,
@@ -212,7 +215,7 @@ def render_filters(page: FilterPage, path: Path) -> None:
 
 
 def render_suspicious(page: SuspiciousPage, path: Path) -> None:
-    """Write the photos whose labels are probably wrong as one HTML page."""
+    """Write the photos whose labels may be wrong as one HTML page."""
     write_text(path, _page("suspicious.html.j2", {"page": page}))
 
 
