@@ -133,15 +133,15 @@ def test_counts_stand_by_class_and_split(study_page: Callable[..., Page]) -> Non
 
 def test_openings_of_a_changed_network_are_listed(study_page: Callable[..., Page]) -> None:
     openings = [
-        Opening("2026-11-21T09:41:21+00:00", "end of training", 60, "conv3", "aaaaaaaaaaaa"),
+        Opening("2026-11-21T09:41:21+00:00", "end of training", 60, "conv3", "aaaaaaaaaaaa", 0.9),
         Opening("2026-11-22T09:41:21+00:00", "evaluate <b>", 60, "conv3", "bbbbbbbbbbbb"),
         Opening("2026-11-21T09:41:21+00:00", "end of training", 60, "dense", "cccccccccccc"),
     ]
     page = study_page(openings=openings)
     assert "The test split was opened 3 times, more than once for conv3." in page.text
     assert rows(page, "conv3: when its test photos were read") == [
-        ["2026-11-21 09:41 UTC", "end of training", "60", "aaaaaaaa"],
-        ["2026-11-22 09:41 UTC", "evaluate &lt;b&gt;", "60", "bbbbbbbb changed"],
+        ["2026-11-21 09:41 UTC", "end of training", "60", "90.0 %", "aaaaaaaa"],
+        ["2026-11-22 09:41 UTC", "evaluate &lt;b&gt;", "60", "—", "bbbbbbbb changed"],
     ]
     assert "dense: when its test photos" not in page.text
     assert "opened 1 time, once for 1 run" in study_page(openings=openings[2:]).text
