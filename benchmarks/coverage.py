@@ -122,9 +122,7 @@ def coverage_of_calibration(
         labels, probabilities, groups = population.draw(photos, random, group_size)
         confidence = _sharpened(probabilities, temperature).max(axis=1)
         given = [] if naive or group_size == 1 else _named(groups)
-        found = calibration_error(
-            confidence, probabilities.argmax(axis=1) == labels, groups=given
-        )
+        found = calibration_error(confidence, probabilities.argmax(axis=1) == labels, groups=given)
         held += _holds(found, truth)
     return held / studies
 

@@ -58,9 +58,7 @@ def test_intervals_over_groups_hold_the_truth_and_over_photos_do_not(photos: int
 
 @pytest.mark.parametrize("temperature", [1, 0.67, 0.33, 1.5])
 @pytest.mark.parametrize("photos", [60, 300])
-def test_intervals_of_the_calibration_error_hold_the_truth(
-    temperature: float, photos: int
-) -> None:
+def test_intervals_of_the_calibration_error_hold_the_truth(temperature: float, photos: int) -> None:
     """0 where the temperature is 1: the state that calibration aims at."""
     for skill in TWO[:2]:
         share = coverage_of_calibration(
