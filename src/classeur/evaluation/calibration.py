@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -125,6 +125,15 @@ def describe_calibration(
         _reliability(raw, raw_loss),
         _reliability(test, log_loss),
     )
+
+
+def without_temperature(scaled: Predictions, temperature: float) -> Predictions:
+    """Return predictions as they were before the temperature divided their logits."""
+    if temperature == 1:
+        return scaled
+    powers = scaled.probabilities.astype(np.float64) ** temperature
+    raw = powers / powers.sum(axis=1, keepdims=True)
+    return replace(scaled, probabilities=raw.astype(np.float32))
 
 
 def _reliability(predictions: Predictions, log_loss: Figure) -> Reliability:
