@@ -129,6 +129,6 @@ def test_other_photos_are_refused_and_so_are_the_same_in_another_order():
     said = "in the same order; photo 2 of a is 2.png, of b 3.png. Score both again on one split."
     with pytest.raises(EvaluationError, match=re.escape(said)):
         compare({"a": right, "b": right}, paths=paths)
-    with pytest.raises(EvaluationError, match="photo 3 of a is 3.png, of b no photo"):
+    with pytest.raises(EvaluationError, match=r"photo 3 of a is 3\.png, of b no photo"):
         compare({"a": right, "b": right}, paths={"a": paths["a"], "b": paths["a"][:2]})
     assert len(compare({"a": right, "b": right}, paths={"a": paths["a"], "b": paths["a"]})) == 1
