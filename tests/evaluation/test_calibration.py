@@ -129,6 +129,13 @@ def test_chance_alone_makes_no_calibration_error() -> None:
     assert alarms <= 3
 
 
+def test_photos_of_equal_confidence_are_in_no_order() -> None:
+    """`majority` says 50 % of every photo and is right: of the first half always, as files come."""
+    found = calibration_error(np.full(200, 0.5), np.arange(200) < 100)
+    assert found.value < 0.2
+    assert found.low == 0
+
+
 def test_a_test_set_without_a_mistake_does_not_show_that_there_are_none() -> None:
     found = calibration_error(np.full(200, 1 - 1e-6), np.ones(200, np.bool_))
     assert (found.low, found.value) == (0.0, pytest.approx(1e-6))

@@ -273,5 +273,7 @@ def _errors(
 
 
 def _equal_parts(confidence: NDArray[Any]) -> list[NDArray[np.int64]]:
-    order = np.argsort(confidence, kind="stable")
+    """Return the rows of each bin. Equals are shuffled: files come sorted by label."""
+    shuffled = np.random.default_rng(0).permutation(len(confidence))
+    order = np.lexsort((shuffled, confidence))
     return np.array_split(order, max(1, min(BINS, len(order) // 10)))
