@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from classeur.evaluation.abstention import find_thresholds
+from classeur.evaluation.calibration import calibration_error, reliability_bins
 from classeur.evaluation.comparison import compare, mcnemar, paired_difference
 from classeur.evaluation.metrics import Figure, measure
 from classeur.evaluation.resampling import Units
@@ -106,6 +107,44 @@ def coverage_of_figures(
 
 def _holds(figure: Figure, truth: float) -> bool:
     return figure.low <= truth <= figure.high
+
+
+def coverage_of_calibration(
+    population: Population, photos: int, *, studies: int, temperature: float = 1,
+    group_size: float = 1, naive: bool = False, seed: int = 0,
+) -> float:  # fmt: skip
+    """Return the share of test sets whose interval holds the calibration error.
+
+    Probabilities are sharpened by `temperature`: 1 leaves them right, 0.5 makes them too sure.
+    """
+    random, held = np.random.default_rng(seed), 0
+    bins = len(reliability_bins(np.zeros(photos), np.zeros(photos, np.bool_)))
+    plain = Population(population.classes, population.skill, population.prior)
+    truth = _error_of(plain, temperature, bins)
+    for _ in range(studies):
+        labels, probabilities, groups = population.draw(photos, random, group_size)
+        confidence = _sharpened(probabilities, temperature).max(axis=1)
+        given = [] if naive or group_size == 1 else _named(groups)
+        found = calibration_error(confidence, probabilities.argmax(axis=1) == labels, groups=given)
+        held += _holds(found, truth)
+    return held / studies
+
+
+@cache
+def _error_of(population: Population, temperature: float, bins: int) -> float:
+    """Return the mean distance in bins of 300,000 photos; 0 where probabilities are right."""
+    if temperature == 1:
+        return 0.0
+    _, right, _ = population.draw(300_000, np.random.default_rng(99))
+    said = _sharpened(right, temperature).max(axis=1)
+    parts = np.array_split(np.argsort(said), bins)
+    gaps = [(said[rows] - right[rows].max(axis=1)).sum() for rows in parts]
+    return float(np.abs(gaps).sum() / len(said))
+
+
+def _sharpened(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    powers = probabilities ** (1 / temperature)
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 @dataclass(frozen=True)
@@ -250,6 +289,7 @@ def _lines(studies: int) -> Iterator[str]:
                 population, photos, studies=studies // 2, group_size=8, naive=naive
             )
             yield _row(name, photos, found)
+    yield from _calibration_lines(studies)
     yield "\n| two rungs | n | difference | grouped | naive |\n|---|---:|---:|---:|---:|"
     for accuracies in ((0.8, 0.75), (0.95, 0.9), (0.99, 0.98), (0.95, 0.95)):
         for photos in (50, 200, 1000):
@@ -275,6 +315,33 @@ def _promise_row(name: str, answers: Answers, photos: int, max_error: float, stu
     ]  # fmt: skip
     cells = " | ".join(f"{100 * broken:.1f}, {100 * share:.0f}" for broken, share in found)
     return f"| {name} | {photos} | {100 * max_error:g} % | {cells} |"
+
+
+def _calibration_lines(studies: int) -> Iterator[str]:
+    yield "\n| calibration error of | n | right | too sure | far too sure | too modest |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    for name, population in BY_ACCURACY.items():
+        for photos in (50, 200, 1000):
+            yield _calibration_row(name, population, photos, studies)
+    for photos in (80, 400, 1600):
+        for naive in (False, True):
+            population = Population(2, 2.3, alike=0.8)
+            name = f"2 classes, 95 %, groups of 8{', naive' if naive else ''}"
+            yield _calibration_row(name, population, photos, studies, group_size=8, naive=naive)
+
+
+def _calibration_row(
+    name: str, population: Population, photos: int, studies: int, *, group_size: float = 1,
+    naive: bool = False,
+) -> str:  # fmt: skip
+    shares = {
+        str(temperature): coverage_of_calibration(
+            population, photos, studies=studies, temperature=temperature, group_size=group_size,
+            naive=naive,
+        )
+        for temperature in (1, 0.67, 0.33, 1.5)
+    }  # fmt: skip
+    return _row(name, photos, shares)
 
 
 def _row(name: str, photos: int, found: dict[str, float]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -203,7 +205,7 @@ def test_what_a_rule_brings_by_hand() -> None:
     rows = np.array([[0.9, 0.1, 0.0], [0.6, 0.3, 0.1], [0.5, 0.2, 0.3], [0.95, 0.05, 0.0]])
     some = predictions(rows.astype(np.float32), np.array([0, 1, 1, 2]))
     found = reached(some, Rule(0.7, 0.25), 0.1)
-    assert found == Reached(0.1, 0.7, photos=4, answered=2, wrong=1, held=1, size=2.0)
+    assert found == Reached(0.1, 0.7, 4, 2, 1, held=1, size=2.0, worth=4, worth_answered=2)
     assert (found.coverage.value, found.unsure) == (0.5, 2)
     assert found.error is not None
     assert found.error.value == 0.5
@@ -211,6 +213,20 @@ def test_what_a_rule_brings_by_hand() -> None:
     nothing = reached(some, Rule(0.99))
     assert (nothing.answered, nothing.error, nothing.size) == (0, None, 0.0)
     assert Reached.from_dict(nothing.to_dict()) == nothing
+
+
+def test_what_a_rule_brings_is_known_no_better_than_the_groups_tell() -> None:
+    rows = np.repeat(np.array([[0.9, 0.1], [0.6, 0.4]], np.float32), 30, axis=0)
+    some = predictions(rows, np.repeat([0, 1, 0], 20))
+    alone = reached(some, Rule(0.7))
+    together = reached(
+        dataclasses.replace(some, groups=[str(i // 10) for i in range(60)]), Rule(0.7)
+    )
+    assert (together.coverage.value, together.wrong) == (alone.coverage.value, alone.wrong)
+    assert alone.error is not None
+    assert together.error is not None
+    for wide, narrow in ((together.coverage, alone.coverage), (together.error, alone.error)):
+        assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low)
 
 
 def test_no_thresholds_reach_no_levels() -> None:

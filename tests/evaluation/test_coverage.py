@@ -10,6 +10,7 @@ from benchmarks.coverage import (
     Answers,
     Population,
     Rungs,
+    coverage_of_calibration,
     coverage_of_differences,
     coverage_of_figures,
     false_alarms,
@@ -55,6 +56,27 @@ def test_intervals_over_groups_hold_the_truth_and_over_photos_do_not(photos: int
     for name, share in over_groups.items():
         assert share >= (0.88 if name == "log_loss" else 0.91), name
         assert over_photos[name] < 0.82, name
+
+
+@pytest.mark.parametrize("temperature", [1, 0.67, 0.33, 1.5])
+@pytest.mark.parametrize("photos", [60, 300])
+def test_intervals_of_the_calibration_error_hold_the_truth(temperature: float, photos: int) -> None:
+    """0 where the temperature is 1: the state that calibration aims at."""
+    for skill in TWO[:2]:
+        share = coverage_of_calibration(
+            Population(2, skill), photos, studies=60, temperature=temperature
+        )
+        assert share >= 0.95
+
+
+def test_calibration_errors_over_groups_hold_the_truth_and_over_photos_do_not() -> None:
+    alike = Population(2, 1.6, alike=0.8)
+    share, naive = (
+        coverage_of_calibration(alike, 400, studies=60, group_size=8, naive=naive)
+        for naive in (False, True)
+    )
+    assert share >= 0.95
+    assert naive < 0.85
 
 
 @pytest.mark.parametrize(

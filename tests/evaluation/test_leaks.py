@@ -8,7 +8,7 @@ import json
 import numpy as np
 
 from classeur.data.near_findings import Copies, CopiesAcross
-from classeur.evaluation.evaluate import evaluate_run, read_metrics
+from classeur.evaluation.evaluate import evaluate_run, measure_predictions, read_metrics
 from classeur.evaluation.leaks import LeakEffect, ValLeaks, measure_leaks, without_copies
 from classeur.evaluation.predictions import Predictions
 
@@ -34,6 +34,17 @@ def test_with_and_without():
     assert effect.accuracy.value == 0.6
     assert effect.without.value == 3 / 7
     assert effect.without.low < 3 / 7 < effect.without.high
+
+
+def test_with_and_without_are_over_the_groups():
+    scored = dataclasses.replace(
+        predictions(right=30, count=60), groups=[f"{i // 6}" for i in range(60)]
+    )
+    effect = measure_leaks(scored, Copies([f"{i}.png" for i in range(6)], []))
+    naive = measure_leaks(predictions(right=30, count=60), Copies(["0.png"], []))
+    assert effect.accuracy == measure_predictions(scored).accuracy
+    for found in (effect.accuracy, effect.without):
+        assert found.high - found.low > 2 * (naive.accuracy.high - naive.accuracy.low)
 
 
 def test_no_copies():

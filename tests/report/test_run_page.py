@@ -14,7 +14,7 @@ from classeur.evaluation.evaluate import RunMetrics
 from classeur.evaluation.metrics import Figure
 from classeur.evaluation.predictions import Predictions
 from classeur.evaluation.slices import Slice
-from classeur.report.run_report import small_test
+from classeur.report.run_report import RunReport, small_test
 
 
 def test_a_sheet_shows_its_headline(run_page: Callable[..., Page]) -> None:
@@ -113,6 +113,17 @@ def test_of_many_classes_the_weakest_are_shown_and_all_are_there(
     f1 = [float(row[3].removesuffix("\u00a0%").removesuffix(" %")) for row in weakest]
     assert f1 == sorted(f1)
     assert "All 40 classes" in page.text
+
+
+def test_each_recall_has_its_interval(
+    run_page: Callable[..., Page], run_report: Callable[..., RunReport], tmp_path: Path
+) -> None:
+    table = rows(run_page(), "Precision, recall and F1 of each class")
+    written = (tmp_path / "report.md").read_text("utf-8").replace("\u00a0", " ")
+    for row, found in zip(table, run_report().metrics.splits["test"].per_class, strict=True):
+        low, high = 100 * found.recall_interval.low, 100 * found.recall_interval.high
+        assert row[2].replace("\u00a0", " ").endswith(f" % {low:.1f}–{high:.1f} %")
+        assert f"({low:.1f}–{high:.1f} %) | {100 * found.f1:.1f} %" in written
 
 
 def test_right_and_wrong_are_told_in_words_and_signs(run_page: Callable[..., Page]) -> None:

@@ -17,8 +17,9 @@ from classeur.data.manifest import read_manifest
 from classeur.errors import ClasseurError, ConfigError, SplitError, StudyError
 from classeur.evaluation.calibration import calibration_error
 from classeur.evaluation.comparison import mcnemar
-from classeur.evaluation.evaluate import read_metrics
+from classeur.evaluation.evaluate import measure_predictions, read_metrics
 from classeur.evaluation.metrics import measure
+from classeur.evaluation.pooling import pool_test
 from classeur.evaluation.predictions import read_predictions
 from classeur.models.pretrained import Pretrained
 from classeur.run_folder import RunFolder, read_json
@@ -182,22 +183,37 @@ def test_what_trivial_features_tell_is_scored_on_the_same_pooled_photos(folds):
     assert written["test_accuracy"]["value"] == pytest.approx(found.found.accuracy)
 
 
-def test_the_calibration_error_is_that_of_the_pooled_predictions(folds):
+def test_trust_is_that_of_the_pooled_predictions(folds):
     _, study = folds
-    parts = [
-        read_predictions(r.predictions).of_split("test") for r in runs_of(study.folder, "dense")
-    ]
-    confidence, correct = (
-        np.concatenate([getattr(part, name) for part in parts])
-        for name in ("confidence", "correct")
+    runs = runs_of(study.folder, "dense")
+    pooled = pool_test([read_predictions(r.predictions) for r in runs])
+    every = [read_metrics(r).calibration for r in runs]
+    sheet = next(rung for rung in study.report.rungs if rung.name == "dense")
+    found = sheet.metrics.calibration
+    assert found.after.error == calibration_error(pooled.confidence, pooled.correct)
+    assert found.after.log_loss == measure_predictions(pooled).log_loss
+    assert sum(some.photos for some in found.after.bins) == 61
+    before = np.average(
+        [some.before.log_loss.value for some in every],
+        weights=[sum(part.photos for part in some.before.bins) for some in every],
     )
+    assert found.before.log_loss.value == pytest.approx(before, rel=1e-4)
+    assert sheet.fold_temperatures == [some.temperature for some in every]
+    assert (sheet.metrics.abstention, sheet.metrics.slices) == ([], [])
     rung = read_json(study.folder / "comparison.json")["rungs"][0]
-    assert rung["name"] == "dense"
-    assert rung["test_calibration_error"] == vars(calibration_error(confidence, correct))
-    assert rung["temperature"] == read_json(study.best.model)["temperature"]
-    said = "These figures are of one fold for each approach, the one that stands for it."
-    assert said in study.binder.read_text()
-    assert said in (study.folder / "report.md").read_text()
+    assert (rung["name"], rung["temperature"]) == (
+        "dense",
+        read_json(study.best.model)["temperature"],
+    )
+    assert rung["test_calibration_error"] == vars(found.after.error)
+
+
+def test_promises_are_left_to_the_sheets_of_the_folds(folds):
+    _, study = folds
+    for text in (study.binder.read_text(), (study.folder / "report.md").read_text()):
+        assert "These figures are of all folds, each photo with the temperature of the" in text
+        assert "it stands on the sheet of each fold" in text
+        assert "wrong: answered" not in text
 
 
 def test_called_again_nothing_is_trained(folds, monkeypatch):

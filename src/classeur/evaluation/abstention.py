@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr
 
-from classeur.evaluation.metrics import Figure, share_of
+from classeur.evaluation.metrics import Figure, exact_share, worth_of
 from classeur.evaluation.predictions import Predictions
 from classeur.evaluation.resampling import Units
 from classeur.models.abstention import DELTA, LEVELS, Abstention, Level, Rule, least_photos
@@ -48,6 +48,11 @@ class Reached:
     """Unsure photos whose label is among the possible ones."""
     size: float
     """Mean number of possible labels of an unsure photo; 0 if there is none."""
+    worth: float = 0.0
+    """Independent photos that the share of answers is worth, fewer where photos have groups; 0:
+    as many as there are."""
+    worth_answered: float = 0.0
+    """The same of the answered photos and the share that is wrong."""
 
     @property
     def unsure(self) -> int:
@@ -57,12 +62,14 @@ class Reached:
     @property
     def coverage(self) -> Figure:
         """Share of the photos that got an answer."""
-        return share_of(self.answered, self.photos)
+        return exact_share(self.answered / self.photos, self.worth or self.photos)
 
     @property
     def error(self) -> Figure | None:
         """Share of the answers that is wrong; None if there are none."""
-        return share_of(self.wrong, self.answered) if self.answered else None
+        if not self.answered:
+            return None
+        return exact_share(self.wrong / self.answered, self.worth_answered or self.answered)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, with coverage and error worked out."""
@@ -249,6 +256,7 @@ def reached(predictions: Predictions, rule: Rule, max_error: float = 0.0) -> Rea
     """
     unsure = rule.unsure(predictions.probabilities)
     possible = rule.possible(predictions.probabilities[unsure])
+    units, answered = Units.of(predictions.groups, len(unsure)), np.flatnonzero(~unsure)
     return Reached(
         max_error,
         rule.below,
@@ -257,6 +265,10 @@ def reached(predictions: Predictions, rule: Rule, max_error: float = 0.0) -> Rea
         wrong=int((~predictions.correct[~unsure]).sum()),
         held=int(possible[np.arange(len(possible)), predictions.labels[unsure]].sum()),
         size=float(possible.sum(axis=1).mean()) if len(possible) else 0.0,
+        worth=worth_of(~unsure, units),
+        worth_answered=worth_of(predictions.correct[answered], units.among(answered))
+        if len(answered)
+        else 0.0,
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from classeur.evaluation.abstention import find_thresholds
-from classeur.evaluation.intervals import few_groups
-from classeur.evaluation.metrics import RESAMPLES, Figure, exact_share, measure, worth_of
+from classeur.evaluation.intervals import NORMAL
+from classeur.evaluation.metrics import Figure, exact_share, measure, share_over, worth_of
 from classeur.evaluation.predictions import Predictions
 from classeur.evaluation.resampling import Units
 from classeur.models.classifier import Classifier
@@ -127,6 +128,15 @@ def describe_calibration(
     )
 
 
+def without_temperature(scaled: Predictions, temperature: float) -> Predictions:
+    """Return predictions as they were before the temperature divided their logits."""
+    if temperature == 1:
+        return scaled
+    powers = scaled.probabilities.astype(np.float64) ** temperature
+    raw = powers / powers.sum(axis=1, keepdims=True)
+    return replace(scaled, probabilities=raw.astype(np.float32))
+
+
 def _reliability(predictions: Predictions, log_loss: Figure) -> Reliability:
     return Reliability(
         log_loss,
@@ -203,69 +213,68 @@ def reliability_bins(
 
 
 def calibration_error(
-    confidence: NDArray[Any],
-    correct: NDArray[np.bool_],
-    *,
-    groups: Sequence[str] = (),
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    confidence: NDArray[Any], correct: NDArray[np.bool_], *, groups: Sequence[str] = ()
 ) -> Figure:
     """Return the expected calibration error of the most probable class, with its 95 % interval.
 
     The mean distance of confidence from accuracy over bins (Naeini et al., 2015; Guo et al., 2017),
     here of equal number. Chance moves every bin away from its place, so the figure is above zero
-    for the best of networks, and higher still in a resample: the interval is the basic bootstrap
-    one (Davison and Hinkley, 1997), which takes that back, and not the percentile one. Where photos
-    have groups, groups are drawn, and the interval is longer for few of them (Korn and Graubard,
-    1998).
+    for the best of networks (Roelofs et al., 2022), and a bootstrap of it is higher still.
+
+    The interval takes that back and holds however the true error lies in the bins. It ends above
+    the figure by what chance does to the accuracy: the error is at least the sum of the gaps with
+    their true signs, which is off by no more. It begins at what neither chance in every bin nor
+    chance in the accuracy explains, at 0 for a network that may be well calibrated. Simulations
+    are in docs/decisions/0014-intervals.md.
 
     Args:
         confidence: (N,) probability of the most probable class.
         correct: (N,) whether it is the label.
-        groups: the group of each photo, "" for none. Empty: no photo has one.
-        resamples: bootstrap resamples.
-        seed: of the bootstrap.
+        groups: the group of each photo, "" for none; their photos fare alike. Empty: no photo has
+            one.
     """
     units = Units.of(groups, len(confidence))
-    gaps = _gaps(confidence, correct, units)  # (units, bins)
-    value = float(np.abs(gaps.sum(axis=0)).sum() / len(confidence))
+    parts = _equal_parts(confidence)
+    far: NDArray[np.float64] = correct - confidence.astype(np.float64)
+    gaps = np.array([far[rows].sum() for rows in parts]) / len(far)
+    value = float(np.abs(gaps).sum())
     if units.count == 1:
         return Figure(value, 0.0, 1.0)
-    draws = np.concatenate(
-        [
-            np.abs(weights @ gaps).sum(axis=1) / (weights @ units.sizes)
-            for weights in units.resample(resamples, np.random.default_rng(seed))
-        ]
-    )
-    low, high = _stretched(draws, units)
-    return Figure(
-        value,
-        float(max(0.0, min(value, 2 * value - high))),
-        float(min(1.0, max(value, 2 * value - low))),
-    )
+    accuracy = share_over(correct, units)
+    off = max(accuracy.value - accuracy.low, accuracy.high - accuracy.value)
+    by_chance = _MEAN_DISTANCE * _errors(correct, units, parts).sum()
+    low = max(abs(far.mean()) - _TWO * off, value - by_chance - _SPREAD_OF_DISTANCE * _TWO * off)
+    return Figure(value, float(max(0.0, low)), min(1.0, value + off))
 
 
-def _gaps(
-    confidence: NDArray[Any], correct: NDArray[np.bool_], units: Units
+_MEAN_DISTANCE = (2 / math.pi) ** 0.5
+"""Mean of a normal variable's distance from its mean, in its standard deviations, …"""
+
+_SPREAD_OF_DISTANCE = (1 - 2 / math.pi) ** 0.5
+"""… and the standard deviation of that distance."""
+
+_TWO = 2.2414 / NORMAL
+"""By how much farther a limit is where two share one risk (Bonferroni)."""
+
+
+def _errors(
+    correct: NDArray[np.bool_], units: Units, parts: Sequence[NDArray[np.int64]]
 ) -> NDArray[np.float64]:
-    """Return the sum of (right − confidence) over the photos of each unit in each bin."""
-    parts = _equal_parts(confidence)
-    gaps = np.zeros((units.count, len(parts)))
-    for number, rows in enumerate(parts):
-        far: NDArray[np.float64] = correct[rows] - confidence[rows].astype(np.float64)
-        np.add.at(gaps[:, number], units.of_photo[rows], far)
-    return gaps
+    """Return the standard error of each bin's share of all photos.
 
-
-def _stretched(draws: NDArray[np.float64], units: Units) -> tuple[float, float]:
-    """Return the quantiles of the draws, farther from their mean where there are few groups."""
-    low, high = np.percentile(draws, [2.5, 97.5])
-    if not units.grouped:
-        return float(low), float(high)
-    mean, few = draws.mean(), units.count / (units.count - 1) / few_groups(units.count)
-    return float(mean + (low - mean) * few**0.5), float(mean + (high - mean) * few**0.5)
+    One photo more is counted right and one wrong: a bin that is all right does not spread, yet it
+    says little.
+    """
+    errors = []
+    for rows in parts:
+        worth = worth_of(correct[rows], units.among(rows))
+        share = (worth * correct[rows].mean() + 1) / (worth + 2)
+        errors.append(len(rows) / len(correct) * (share * (1 - share) / worth) ** 0.5)
+    return np.array(errors)
 
 
 def _equal_parts(confidence: NDArray[Any]) -> list[NDArray[np.int64]]:
-    order = np.argsort(confidence, kind="stable")
+    """Return the rows of each bin. Equals are shuffled: files come sorted by label."""
+    shuffled = np.random.default_rng(0).permutation(len(confidence))
+    order = np.lexsort((shuffled, confidence))
     return np.array_split(order, max(1, min(BINS, len(order) // 10)))

@@ -9,13 +9,17 @@ from typing import Any, Self
 import numpy as np
 
 from classeur.data.near_findings import Copies, CopiesAcross
-from classeur.evaluation.metrics import Figure, measure
+from classeur.evaluation.metrics import Figure, share_over
 from classeur.evaluation.predictions import Predictions
+from classeur.evaluation.resampling import Units
 
 
 @dataclass(frozen=True)
 class LeakEffect:
-    """Test accuracy with and without the photos that a network may have learned by heart."""
+    """Test accuracy with and without the photos that a network may have learned by heart.
+
+    Intervals are over groups of photos where there are any.
+    """
 
     exact: int
     """Test photos that are an exact copy of a training photo."""
@@ -78,11 +82,11 @@ def measure_leaks(test: Predictions, copies: Copies) -> LeakEffect | None:
     if not leaking:
         return None
     rows = np.array([i for i, path in enumerate(test.paths) if path not in leaking], np.int64)
-    names = test.class_names
+    units, correct = Units.of(test.groups, len(test.paths)), test.correct
     return LeakEffect(
         len(copies.exact),
         len(copies.near),
         len(rows),
-        measure(test.labels, test.probabilities, names).accuracy,
-        measure(test.labels[rows], test.probabilities[rows], names).accuracy if len(rows) else None,
+        share_over(correct, units),
+        share_over(correct[rows], units.among(rows)) if len(rows) else None,
     )

@@ -7,7 +7,7 @@ it is scored on the same test photos as the others: on folds, out of fold. It is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,10 +57,11 @@ def trivial_rung(facts: Sequence[PhotoFacts], manifests: Sequence[Manifest]) -> 
     table = all_of(features)
     parts = [_predict(table, labels, fold) for fold in manifests]
     pooled = {"val": pool_val(parts), "test": pool_test(parts)}
+    splits = {name: measure_predictions(some) for name, some in pooled.items()}
+    found = judge(table, labels, judging, alone, [row.unit for row in manifests[0].rows])
+    test = splits["test"].accuracy
     return TrivialRung(
-        joined(list(pooled.values())),
-        {name: measure_predictions(some) for name, some in pooled.items()},
-        judge(table, labels, judging, alone),
+        joined(list(pooled.values())), splits, replace(found, low=test.low, high=test.high)
     )
 
 

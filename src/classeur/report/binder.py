@@ -77,7 +77,11 @@ def build_study_report(
     sheets.sort(key=lambda sheet: (-sheet.val.value, sheet.metrics.splits["val"].log_loss.value))
     test = {sheet.name: tested(runs[sheet.name], _folder(runs, sheet)) for sheet in sheets}
     groups = next((found.groups for found in test.values() if found.groups), [])
-    pairs = compare({name: found.correct for name, found in test.items()}, groups=groups)
+    pairs = compare(
+        {name: found.correct for name, found in test.items()},
+        groups=groups,
+        paths={name: found.paths for name, found in test.items()},
+    )
     asked = {name: RunConfig.from_toml(seeds[0].config) for name, seeds in runs.items()}
     chosen = sheets[0]
     sizes = training_sizes(manifest, folds)

@@ -48,6 +48,8 @@ class RungSheet:
     fold_scores: dict[str, float] = field(default_factory=dict)
     """Folder of each fold's run -> its test accuracy, where `metrics` are pooled over folds: `val`
     and `test` of all of them, and no `train`."""
+    fold_temperatures: list[float] = field(default_factory=list)
+    """Of each fold's network, where `metrics` are pooled over folds."""
 
     @property
     def seed_spread(self) -> SeedSpread | None:

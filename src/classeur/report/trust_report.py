@@ -45,6 +45,8 @@ class TrustRow:
     folder: str
     calibration: Calibration
     levels: list[tuple[str, Reached | None]]
+    temperatures: list[float]
+    """Of its network, or of those of its folds."""
 
 
 def trust_section(
@@ -76,8 +78,13 @@ def trust_section(
 def trust_rows(rungs: Sequence[RungSheet]) -> list[TrustRow]:
     """Return a row for each rung that has the figures."""
     return [
-        TrustRow(rung.name, rung.folder, rung.metrics.calibration, levels)
+        TrustRow(
+            rung.name,
+            rung.folder,
+            rung.metrics.calibration,
+            shown_levels(rung.metrics.abstention),
+            rung.fold_temperatures or [rung.metrics.calibration.temperature],
+        )
         for rung in rungs
         if rung.metrics.calibration
-        for levels in [shown_levels(rung.metrics.abstention)]
     ]
