@@ -4,8 +4,10 @@
 
 Test sets are drawn from a population whose figures are known, and measured as Classeur measures
 them. A 95 % interval should hold the truth in 95 of 100 test sets; of 100 studies whose rungs are
-equally good, at most 5 should call two of them different. "Naive" is the same over photos that
-really come in groups. docs/decisions/0014-intervals.md holds the table.
+equally good, at most 5 should call two of them different, and of 100 draws of validation photos at
+most 5 should promise a share of wrong answers that does not hold. "Naive" is the same over photos
+that really come in groups. docs/decisions/0014-intervals.md holds the table, 0015 that of the
+promises.
 """
 
 from __future__ import annotations
@@ -13,13 +15,15 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
+from classeur.evaluation.abstention import find_thresholds
+from classeur.evaluation.calibration import calibration_error, reliability_bins
 from classeur.evaluation.comparison import compare, mcnemar, paired_difference
 from classeur.evaluation.metrics import Figure, measure
 from classeur.evaluation.resampling import Units
@@ -105,6 +109,44 @@ def _holds(figure: Figure, truth: float) -> bool:
     return figure.low <= truth <= figure.high
 
 
+def coverage_of_calibration(
+    population: Population, photos: int, *, studies: int, temperature: float = 1,
+    group_size: float = 1, naive: bool = False, seed: int = 0,
+) -> float:  # fmt: skip
+    """Return the share of test sets whose interval holds the calibration error.
+
+    Probabilities are sharpened by `temperature`: 1 leaves them right, 0.5 makes them too sure.
+    """
+    random, held = np.random.default_rng(seed), 0
+    bins = len(reliability_bins(np.zeros(photos), np.zeros(photos, np.bool_)))
+    plain = Population(population.classes, population.skill, population.prior)
+    truth = _error_of(plain, temperature, bins)
+    for _ in range(studies):
+        labels, probabilities, groups = population.draw(photos, random, group_size)
+        confidence = _sharpened(probabilities, temperature).max(axis=1)
+        given = [] if naive or group_size == 1 else _named(groups)
+        found = calibration_error(confidence, probabilities.argmax(axis=1) == labels, groups=given)
+        held += _holds(found, truth)
+    return held / studies
+
+
+@cache
+def _error_of(population: Population, temperature: float, bins: int) -> float:
+    """Return the mean distance in bins of 300,000 photos; 0 where probabilities are right."""
+    if temperature == 1:
+        return 0.0
+    _, right, _ = population.draw(300_000, np.random.default_rng(99))
+    said = _sharpened(right, temperature).max(axis=1)
+    parts = np.array_split(np.argsort(said), bins)
+    gaps = [(said[rows] - right[rows].max(axis=1)).sum() for rows in parts]
+    return float(np.abs(gaps).sum() / len(said))
+
+
+def _sharpened(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    powers = probabilities ** (1 / temperature)
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
 @dataclass(frozen=True)
 class Rungs:
     """Networks that get some photos right, more often the same ones than by chance."""
@@ -160,6 +202,50 @@ def false_alarms(
     return alarms / studies
 
 
+@dataclass(frozen=True)
+class Answers:
+    """A network's answers, of which so many are wrong from each confidence up."""
+
+    doubtful: float
+    """Share of mistakes that are rarer the surer it is."""
+    noise: float
+    """Share of mistakes that it is as sure of as of anything: wrong labels."""
+    alike: float = 0.0
+    """Correlation of confidence, and of being right, between photos of the same group."""
+
+    def error(self, answered: float) -> float:
+        """Return the share of wrong ones where a share of the photos, the surest, is answered."""
+        return self.noise + self.doubtful * answered**3
+
+    def draw(
+        self, photos: int, random: np.random.Generator, group_size: float = 1
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]:
+        """Return how sure it is, from 0 to 1 and evenly, what is wrong, and the groups."""
+        of_photo = _group_of(photos, group_size, random)
+        shared = random.normal(size=(2, of_photo[-1] + 1))[:, of_photo]
+        own = random.normal(size=(2, photos))
+        sure, luck = ndtr(np.sqrt(self.alike) * shared + np.sqrt(1 - self.alike) * own)
+        return sure, luck < self.noise + 4 * self.doubtful * (1 - sure) ** 3, of_photo
+
+
+def promises(
+    answers: Answers, photos: int, max_error: float, *, studies: int, group_size: float = 1,
+    naive: bool = False, seed: int = 0,
+) -> tuple[float, float]:  # fmt: skip
+    """Return the share of broken promises over all draws, and the mean share of photos answered."""
+    random, broken, answered = np.random.default_rng(seed), 0, 0.0
+    for _ in range(studies):
+        sure, wrong, groups = answers.draw(photos, random, group_size)
+        given = [] if naive or group_size == 1 else _named(groups)
+        rows = np.stack([0.5 + sure / 2, 0.5 - sure / 2], axis=1)
+        level = find_thresholds(rows, wrong.astype(np.int64), given).level(max_error)
+        if level.below is not None:
+            share = min(1.0, 2 - 2 * level.below)
+            broken += answers.error(share) > max_error
+            answered += share
+    return broken / studies, answered / studies
+
+
 def power(
     only_first: float, only_second: float, photos: int, *, level: float, studies: int, seed: int = 0
 ) -> float:
@@ -179,6 +265,14 @@ BY_ACCURACY = {
     ),
 }  # fmt: skip
 
+PROMISES = (
+    ("5.6 %, at any confidence", Answers(0, 0.056), 0.05),
+    ("5.6 %", Answers(0.056, 0), 0.05), ("5.3 + 0.3 %", Answers(0.053, 0.003), 0.05),
+    ("1.1 %, at any confidence", Answers(0, 0.011), 0.01),
+    ("2 %", Answers(0.02, 0), 0.01), ("2 + 0.1 %", Answers(0.02, 0.001), 0.01),
+)  # fmt: skip
+"""What is wrong in all; answers; share of wrong answers that is promised."""
+
 
 def _lines(studies: int) -> Iterator[str]:
     yield "| photos of | n | accuracy | balanced accuracy | macro-F1 | log-loss |"
@@ -195,6 +289,7 @@ def _lines(studies: int) -> Iterator[str]:
                 population, photos, studies=studies // 2, group_size=8, naive=naive
             )
             yield _row(name, photos, found)
+    yield from _calibration_lines(studies)
     yield "\n| two rungs | n | difference | grouped | naive |\n|---|---:|---:|---:|---:|"
     for accuracies in ((0.8, 0.75), (0.95, 0.9), (0.99, 0.98), (0.95, 0.95)):
         for photos in (50, 200, 1000):
@@ -203,6 +298,50 @@ def _lines(studies: int) -> Iterator[str]:
     for accuracies in ((0.8,) * 2, (0.8,) * 6, (0.95,) * 6):
         for photos in (200, 1000):
             yield _pair_row(accuracies, photos, studies, false_alarms)
+    yield "\n| wrong | n | at most | broken, answered | groups of 8 | of 30 | of 30, naive |"
+    yield "|---|---:|---:|---:|---:|---:|---:|"
+    for name, answers, max_error in PROMISES:
+        for photos in (600, 2000):
+            yield _promise_row(name, answers, photos, max_error, studies)
+
+
+def _promise_row(name: str, answers: Answers, photos: int, max_error: float, studies: int) -> str:
+    alike = replace(answers, alike=0.8)
+    found = [
+        promises(some, photos, max_error, studies=studies, group_size=size, naive=naive)
+        for some, size, naive in (
+            (answers, 1, False), (alike, 8, False), (alike, 30, False), (alike, 30, True),
+        )
+    ]  # fmt: skip
+    cells = " | ".join(f"{100 * broken:.1f}, {100 * share:.0f}" for broken, share in found)
+    return f"| {name} | {photos} | {100 * max_error:g} % | {cells} |"
+
+
+def _calibration_lines(studies: int) -> Iterator[str]:
+    yield "\n| calibration error of | n | right | too sure | far too sure | too modest |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    for name, population in BY_ACCURACY.items():
+        for photos in (50, 200, 1000):
+            yield _calibration_row(name, population, photos, studies)
+    for photos in (80, 400, 1600):
+        for naive in (False, True):
+            population = Population(2, 2.3, alike=0.8)
+            name = f"2 classes, 95 %, groups of 8{', naive' if naive else ''}"
+            yield _calibration_row(name, population, photos, studies, group_size=8, naive=naive)
+
+
+def _calibration_row(
+    name: str, population: Population, photos: int, studies: int, *, group_size: float = 1,
+    naive: bool = False,
+) -> str:  # fmt: skip
+    shares = {
+        str(temperature): coverage_of_calibration(
+            population, photos, studies=studies, temperature=temperature, group_size=group_size,
+            naive=naive,
+        )
+        for temperature in (1, 0.67, 0.33, 1.5)
+    }  # fmt: skip
+    return _row(name, photos, shares)
 
 
 def _row(name: str, photos: int, found: dict[str, float]) -> str:

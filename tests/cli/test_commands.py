@@ -240,6 +240,83 @@ def test_evaluate_other_photos_in_another_layout(
     assert opened == ([own["test"]] if own["test"] else [])
 
 
+@pytest.fixture
+def tables(photos: Path, tmp_path: Path) -> Path:
+    """Forty photos of four patients in a table, of which one patient's labels are wrong."""
+    lines = ["path,label,patient"]
+    for number in range(20):
+        wrong = number % 4 == 3
+        for label, other in (("dark", "light"), ("light", "dark")):
+            path = photos / label / f"{number}.png"
+            lines.append(f"{path},{other if wrong else label},p{number % 4}")
+    table = tmp_path / "photos.csv"
+    table.write_text("\n".join(lines))
+    return table
+
+
+def test_evaluate_other_photos_over_their_groups(
+    classeur: Command, run: RunFolder, photos: Path, tables: Path
+) -> None:
+    naive = classeur("evaluate", run.path, "--data", tables, "--json")
+    assert naive.code == 0
+    shown = classeur("evaluate", run.path, "--data", tables, "--group-column", "patient", "--json")
+    assert shown.code == 0
+    alone, found = json.loads(naive.out), json.loads(shown.out)
+    assert (alone["groups"], found["groups"]) == (0, 4)
+    assert alone["accuracy"]["value"] == found["accuracy"]["value"] == 0.75
+    assert alone["accuracy"]["low"] > 0.58
+    assert found["accuracy"]["low"] < 0.2
+    shown = classeur("evaluate", run.path, "--data", photos, "--group-from", r"(\d)\.png")
+    assert "40 photos in 10 groups; intervals are over the groups" in shown.out
+    text = classeur("evaluate", "--help").out
+    assert text.index("--label-from") < text.index("--group-from") < text.index("--group-column")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            ["--group-from", "p", "--group-column", "patient"],
+            "group_from and group_column both name the groups: choose one of the two.",
+        ),
+        (["--group-from", "x("], "group_from must be a regular expression, received 'x('"),
+        (["--group-from", "absent"], "group_from 'absent' matches the path of no photo"),
+        (["--group-column", "patien"], 'has no column "patien" for the groups. Did you mean'),
+    ],
+)
+def test_evaluate_refuses_groups_that_are_not_there(
+    classeur: Command, run: RunFolder, tables: Path, options: list[str], said: str
+) -> None:
+    shown = classeur("evaluate", run.path, "--data", tables, *options)
+    assert (shown.code, shown.out) == (1, "")
+    assert said in shown.err
+    assert not run.test_openings.exists()
+
+
+def test_evaluate_says_how_many_other_photos_are_strange(
+    classeur: Command, run: RunFolder, photos: Path
+) -> None:
+    from classeur.models.novelty import Known, Novelty
+
+    assert "nothing the run has seen" not in classeur("evaluate", run.path, "--data", photos).out
+    means = torch.nn.functional.normalize(torch.ones(1, 128))
+    known = Known(means, torch.zeros(1, 128), torch.ones(1), torch.tensor(1.0))
+    Novelty(known, torch.full((40,), 1e-9)).save(run)  # so that every photo is far
+    shown = classeur("evaluate", run.path, "--data", photos)
+    assert (
+        "40 of the 40 photos resemble nothing the run has seen: 100.0 % (95 % interval "
+        "91.2–100.0 %). Of photos of the same kind as the validation photos about 5 % are to be "
+        "expected, for the limit is drawn there. These are more: the photos are not quite of the "
+        "same kind."
+    ) in shown.out
+    of_groups = classeur(
+        "evaluate", run.path, "--data", photos, "--group-from", r"\d\.png", "--json"
+    )
+    found = json.loads(of_groups.out)["strange"]
+    assert (found["photos"], found["expected"]) == (40, 0.05)
+    assert found["share"]["low"] == pytest.approx(0.025**0.1)
+
+
 def test_evaluate_classes_that_the_run_does_not_know(
     classeur: Command, run: RunFolder, photos: Path, tmp_path: Path
 ) -> None:
@@ -257,6 +334,10 @@ def test_evaluate_classes_that_the_run_does_not_know(
     ("arguments", "message"),
     [
         (["--layout", "flat"], "--layout is for --data; the run knows its own photos."),
+        (
+            ["--group-from", "p", "--group-column", "c"],
+            "--group-from, --group-column is for --data; the run knows its own photos.",
+        ),
         (
             ["--data", ".", "--split", "val"],
             "--split is of the run's own photos; of --data, all are scored.",
@@ -440,9 +521,17 @@ def test_predict_marks_strange_photos(
     assert {(row["strange"], row["label"]) for row in rows_of(shown.out)} == {("yes", "dark")}
     shown = classeur("predict", run.path, photos / "dark" / "0.png")
     assert shown.err.endswith("1 of them resembles nothing the run has seen (strange)\n")
-    shown = classeur("predict", run.path, photos, "--strange-share", "0.01")
+    shown = classeur("predict", run.path, photos, "--strange-share", "1%")
     assert (shown.code, shown.out) == (1, "")
     assert "a strange share of 0.01 cannot be kept: with 40 validation photos" in shown.err
+    Novelty(known, torch.full((40,), 1e-9), 0.55).save(run)
+    shown = classeur("predict", run.path, photos / "dark")
+    assert "strange" not in rows_of(shown.out)[0]
+    assert shown.err == (
+        "this network cannot tell strange photos: it hardly tells its own from the same cut up "
+        "and shuffled (AUROC 0.55)\n"
+        "20 photos classified, 0 could not be read\n"
+    )
 
 
 def test_predict_explains_no_dense_network(

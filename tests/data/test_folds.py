@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 
 import pytest
-from tests.data.test_split import fact, many, sides
+from tests.data.test_split import fact, many, rooms, sides
 
 from classeur.config import DataConfig
-from classeur.data.folds import split_fold
+from classeur.data.folds import parts_of, split_fold
 from classeur.data.prepare import split_as
 from classeur.errors import SplitError
 
@@ -76,6 +77,20 @@ def test_a_rare_class_is_spread_beside_a_frequent_one():
     for seed in range(5):
         held = [m.counts()["test"]["rare"] for m in all_folds(facts, 3, val=1 / 3, seed=seed)]
         assert held == [4, 4, 4]
+
+
+def test_a_rare_class_in_as_many_groups_as_folds_is_in_each():
+    facts = rooms({"lamp": [1, 1, 1], "plant": [0, 9, 9, 5, 1]})
+    for seed in range(10):
+        part = parts_of(facts, 3, seed)
+        for label in ("lamp", "plant"):
+            assert {part[f.path] for f in facts if f.label == label} == {1, 2, 3}
+
+
+def test_folds_drawn_before_are_drawn_again():
+    """Of photos without groups and copies."""
+    part = parts_of(many({"cat": 100, "dog": 57, "ant": 5}), 4, seed=3)
+    assert hashlib.sha256(repr(part).encode()).hexdigest()[:16] == "4806c1ca83150153"
 
 
 def test_the_seed_decides():

@@ -52,6 +52,16 @@ class TestFile:
         text = (tmp_path / "manifest.csv").read_text()
         assert text == f"{COLUMNS}\na/1.jpg,a,train,00,4,3,g\n"
 
+    def test_what_photos_are_kept_with_has_a_column_only_if_there_is_something(self, tmp_path):
+        rows = [row("1", group="g"), replace(row("2"), kept_with="1", attributes={"mode": "L"})]
+        Manifest(rows).write(tmp_path / "manifest.csv")
+        text = (tmp_path / "manifest.csv").read_text()
+        assert text.splitlines()[0] == f"{COLUMNS},kept_with,mode"
+        found = read_manifest(tmp_path / "manifest.csv").rows
+        assert [item.unit for item in found] == ["g", "1"]
+        assert [item.attributes for item in found] == [{"mode": ""}, {"mode": "L"}]
+        assert found == [row("1", group="g"), row("2")]  # the same split as without
+
     def test_there_and_back(self, tmp_path):
         names = [
             "a, b.jpg", 'say "x".jpg', "two\nlines.jpg", "é/猫.jpg", " spaces .jpg", "a;b.jpg",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -11,14 +12,22 @@ from PIL import Image, ImageEnhance
 from sklearn.datasets import load_digits
 from tests.data.pictures import NAMES, cropped, picture, recompressed, resized, save
 
+from classeur.data import candidates as candidates_module
 from classeur.data import near_duplicates as module
+from classeur.data.candidates import RADIUS, candidates
 from classeur.data.decode import decode
 from classeur.data.facts import PhotoFacts
 from classeur.data.geometry import Geometry
 from classeur.data.inspect import inspect_listing
 from classeur.data.likeness import likeness, small
-from classeur.data.near_duplicates import NearPair, candidates, grouped
-from classeur.data.near_findings import Copies, NearLeak, copies_in_training
+from classeur.data.near_duplicates import NearPair, grouped
+from classeur.data.near_findings import (
+    Copies,
+    NearLeak,
+    copies_among,
+    cut_pairs,
+    near_sentences,
+)
 from classeur.data.perceptual import SMALLEST, perceptual_hash
 from classeur.data.reader import PhotoReader
 from classeur.data.scan import scan
@@ -47,6 +56,25 @@ def folder(root, changes=None, names=NAMES):
     return root
 
 
+def textured(seed, dark=0.0):
+    """A ramp from corner to corner, which alone decides the hash, under fine detail.
+
+    `dark` grey levels are taken from the middle of it, softly.
+    """
+    slope = np.linspace(20, 235, 256)
+    detail = np.random.default_rng(seed).normal(size=(48, 48)).astype(np.float32) * 14
+    fine = Image.fromarray(detail).resize((256, 256), Image.Resampling.BICUBIC)
+    coarse = fine.resize((8, 8), Image.Resampling.BOX).resize((256, 256), Image.Resampling.BICUBIC)
+    middle = np.exp(-(((np.arange(256) - 128) / 50) ** 2))
+    broad = (slope + slope[:, None]) / 2 - dark * middle * middle[:, None]
+    pixels = broad + np.asarray(fine) - np.asarray(coarse)
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).convert("RGB")
+
+
+def fact_hash(file):
+    return perceptual_hash(decode(file.read_bytes()))
+
+
 def groups(root):
     return [item.paths for item in inspect_listing(scan(root)).near_duplicates]
 
@@ -61,12 +89,12 @@ class TestHash:
     @pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee", "rocket"])
     def test_near_duplicates_are_within_the_radius(self, name, change):
         image = picture(name)
-        assert self.bits(image, CHANGES[change](image)) <= module.RADIUS
+        assert self.bits(image, CHANGES[change](image)) <= RADIUS
 
     def test_different_photos_are_not(self):
         images = [picture(name) for name in NAMES]
         distances = [self.bits(a, b) for i, a in enumerate(images) for b in images[:i]]
-        assert min(distances) > module.RADIUS
+        assert min(distances) > RADIUS
 
     def test_its_form(self):
         assert len(perceptual_hash(decode(picture("coffee")))) == 32
@@ -106,17 +134,24 @@ class TestLikeness:
 
 
 class TestCandidates:
-    def test_equal_hashes_go_with_the_first(self):
+    def test_equal_hashes_are_in_one_bucket(self):
         same, other = "0" * 32, "f" * 32
-        pairs, crowded = candidates([other, same, same, same])
-        assert pairs.tolist() == [[1, 2], [1, 3]]
-        assert not crowded
+        found = candidates([other, same, same, same])
+        assert found.buckets == [[1, 2, 3], [0]]
+        assert len(found.close) == 0
+        assert not found.many
+
+    def test_close_hashes_the_closest_first(self):
+        found = candidates(["0" * 32, "0" * 30 + "0f", "0" * 31 + "1", "f" * 32])
+        close = [{found.buckets[row][0] for row in pair} for pair in found.close]
+        assert close == [{0, 2}, {1, 2}, {0, 1}]
+        assert found.distances.tolist() == [1, 3, 4]
 
     @pytest.mark.parametrize("hashes", [[], ["0" * 32]])
     def test_too_few(self, hashes):
-        pairs, crowded = candidates(hashes)
-        assert pairs.shape == (0, 2)
-        assert not crowded
+        found = candidates(hashes)
+        assert found.close.shape == (0, 2)
+        assert not found.many
 
 
 class TestFinding:
@@ -137,6 +172,35 @@ class TestFinding:
         folder(tmp_path, {"coffee": cropped})
         save(cropped(picture("coffee")), tmp_path / "b" / "third.png")
         assert groups(tmp_path) == [["a/coffee.png", "b/coffee again.png", "b/third.png"]]
+
+    def test_of_equal_hashes_all_are_compared_not_only_with_the_first(self, tmp_path):
+        """Three ramps of one hash: the first has other detail, the others are one picture."""
+        save(textured(1), tmp_path / "a" / "0.png")
+        save(textured(2), tmp_path / "a" / "1.png")
+        save(resized(textured(2), 0.8), tmp_path / "b" / "2.png")
+        hashes = {fact_hash(file) for file in tmp_path.rglob("*.png")}
+        assert len(hashes) == 1
+        assert groups(tmp_path) == [["a/1.png", "b/2.png"]]
+
+    def test_who_leads_a_hash_meets_the_close_ones(self, tmp_path):
+        """Of two unlike photos of one hash, the second is like one of another hash."""
+        save(textured(1), tmp_path / "a" / "0.png")
+        save(textured(2), tmp_path / "a" / "1.png")
+        save(textured(2, dark=60), tmp_path / "b" / "2.png")
+        first, second, third = (fact_hash(tmp_path / p) for p in ("a/0.png", "a/1.png", "b/2.png"))
+        assert first == second != third
+        assert groups(tmp_path) == [["a/1.png", "b/2.png"]]
+
+    @pytest.mark.parametrize("few", [5000, 0])
+    def test_many_copies_of_each_photo_are_no_crowd(self, tmp_path, monkeypatch, few):
+        """A folder that was augmented before it came: ten of each, 4.5 pairs a photo."""
+        monkeypatch.setattr(candidates_module, "FEW_PAIRS", few)
+        names = NAMES[:4]
+        for name in names:
+            for i in range(10):
+                changed = resized(cropped(picture(name), 0.003 * i), 0.9 - 0.04 * i)
+                save(recompressed(changed, 45 + 5 * i), tmp_path / "ab"[i % 2] / f"{name}-{i}.png")
+        assert sorted(map(len, groups(tmp_path))) == [10] * len(names)
 
     def test_blank_photos_are_no_near_duplicates(self, tmp_path):
         random = np.random.default_rng(0)
@@ -209,13 +273,34 @@ class TestGroups:
         for i in range(steps):
             save(Image.blend(one, other, i / (steps - 1)), tmp_path / "a" / f"{i:02d}.png")
         facts = [fact(f"a/{i:02d}.png") for i in range(steps)]
-        pairs = [NearPair(a.path, b.path, 0.9) for a, b in itertools.pairwise(facts)]
+        pairs = [NearPair(a.path, b.path, 0.85) for a, b in itertools.pairwise(facts)]
         result = grouped(facts, pairs, PhotoReader(tmp_path))
         names = {item.near for item in result} - {""}
         assert len(names) > 1
         assert result[0].near == "a/00.png"
         assert result[0].near == result[1].near
         assert result[0].near != result[-1].near
+
+    @pytest.fixture
+    def unlike(self, monkeypatch):
+        """Photos that are unlike wherever the first ones of two groups are compared."""
+        monkeypatch.setattr(module._Looks, "likeness", lambda *_: 0.4)
+
+    def test_copies_are_never_cut(self, tmp_path, unlike):
+        pairs = [NearPair("a", "b", 0.95), NearPair("c", "d", 0.94), NearPair("b", "c", 0.93)]
+        facts = [fact(name) for name in "abcd"]
+        assert {f.near for f in grouped(facts, pairs, PhotoReader(tmp_path))} == {"a"}
+        pairs[-1] = NearPair("b", "c", 0.89)
+        assert {f.near for f in grouped(facts, pairs, PhotoReader(tmp_path))} == {"a", "c"}
+
+    def test_but_in_a_film_that_never_ends(self, tmp_path, unlike):
+        facts = [fact(f"{i:03d}") for i in range(250)]
+        pairs = [NearPair(a.path, b.path, 0.95) for a, b in itertools.pairwise(facts)]
+        result = grouped(facts, pairs, PhotoReader(tmp_path))
+        sizes = Counter(item.near for item in result)
+        assert 50 < max(sizes.values()) <= module.LONGEST
+        cut = cut_pairs(result, pairs)
+        assert 0 < cut == len(sizes) - 1
 
     def test_photos_without_a_pair_have_no_group(self, tmp_path):
         assert [f.near for f in grouped([fact("1"), fact("2")], [], PhotoReader(tmp_path))] == [
@@ -297,12 +382,30 @@ class TestFindings:
             fact("5", split="val", near="5"),
             fact("6", split="test"),
         ]
-        assert copies_in_training(facts) == Copies(["2"], ["3"])
-        assert copies_in_training(facts, "val") == Copies([], [])
+        assert copies_among(facts, []) == Copies(["2"], ["3"])
+        assert copies_among(facts, [], "val") == Copies([], [])
+        pairs = [NearPair("1", "6", 0.93), NearPair("5", "6", 0.9)]
+        assert copies_among(facts, pairs) == Copies(["2"], ["3", "6"])
+        assert copies_among(facts, pairs[1:]) == Copies(["2"], ["3"])
+
+    def test_pairs_in_no_group_together(self):
+        facts = [fact("1", near="1"), fact("2", near="2"), fact("3", near="2")]
+        pairs = [NearPair("1", "2", 0.9), NearPair("2", "3", 0.9)]
+        assert cut_pairs(facts, pairs) == 1
+        given = [dataclasses.replace(facts[0], split="train"), facts[1], facts[2]]
+        assert cut_pairs(given, pairs) == 1
+        assert cut_pairs([dataclasses.replace(f, split="train") for f in facts], pairs) == 0
+        assert cut_pairs([dataclasses.replace(f, group="film") for f in facts], pairs) == 0
+        assert list(near_sentences([], [], 1)) == [
+            "1 pair of near-duplicates belongs to a series whose ends are different, which was "
+            "cut: a split may separate them. Name the series with --group-from."
+        ]
 
 
 def test_a_crowd_needs_more_likeness(tmp_path, monkeypatch):
     folder(tmp_path, {"coffee": CHANGES["all of it"], "astronaut": lambda image: image.rotate(2)})
     assert len(groups(tmp_path)) == 2
-    monkeypatch.setattr(module, "PAIRS_EACH", 0)
+    monkeypatch.setattr(candidates_module, "PAIRS_EACH", 0)
+    assert len(groups(tmp_path)) == 2  # many, but copies
+    monkeypatch.setattr(module, "STRANGERS", -1)
     assert groups(tmp_path) == [["a/coffee.png", "b/coffee again.png"]]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from classeur.data.facts import PhotoFacts
+from classeur.data.folds import split_fold
+from classeur.data.manifest import Manifest, ManifestRow
 from classeur.data.scan import scan
-from classeur.data.split import split
+from classeur.data.split import split, with_units
 from classeur.errors import SplitError
 
 
@@ -155,6 +159,89 @@ class TestTogether:
             where = sides(split(facts, seed=seed))
             for n in range(4):
                 assert where[f"cat/{n}.png"] == where[f"cat/copy{n}.bmp"]
+
+
+def rooms(counts):
+    """Thirty rooms with 10 to 39 photos of chairs; of other things so many in each of the first."""
+    facts = [fact(f"chair{r}/{n}", "chair", group=f"{r}") for r in range(30) for n in range(10 + r)]
+    for label, numbers in counts.items():
+        facts += [
+            fact(f"{label}{r}/{n}", label, group=f"{r}")
+            for r, number in enumerate(numbers)
+            for n in range(number)
+        ]
+    return facts
+
+
+class TestRareAmongFrequent:
+    def test_a_rare_class_is_cut_as_it_was_asked(self):
+        for seed in range(10):
+            counts = split(rooms({"lamp": [1] * 10}), seed=seed).counts()
+            assert [counts[s]["lamp"] for s in ("train", "val", "test")] == [6, 2, 2]
+            for name, wanted in (("train", 0.6), ("val", 0.2), ("test", 0.2)):
+                assert abs(counts[name]["chair"] / 735 - wanted) < 0.06  # 39 in the largest room
+
+    @pytest.mark.parametrize("numbers", [[1, 1, 1], [9, 9, 9], [1, 1, 20], [20, 5, 5, 5]])
+    def test_three_groups_are_enough(self, numbers):
+        for seed in range(10):
+            counts = split(rooms({"lamp": numbers, "plant": [0, *numbers]}), seed=seed).counts()
+            assert all(counts[s][x] for s in ("train", "val", "test") for x in ("lamp", "plant"))
+
+    def test_large_groups_of_one_class(self):
+        """The second of ten photos must not follow the first into train."""
+        facts = many({"dog": 30}) + [fact(f"{n}", "cat", group=f"{n % 3}") for n in range(30)]
+        assert [split(facts).counts()[s]["cat"] for s in ("train", "val", "test")] == [10, 10, 10]
+
+
+def test_splits_drawn_before_are_drawn_again():
+    """Of photos without groups and copies: the manifests of studies that were published."""
+    drawn = split(many({"cat": 100, "dog": 57, "ant": 5}), val=0.15, test=0.25, seed=3)
+    assert hashlib.sha256(drawn.to_csv().encode()).hexdigest()[:16] == "ccb80d4a5576a157"
+
+
+class TestUnits:
+    """What counts as one in every statistic is what is kept together."""
+
+    def units(self, facts):
+        return [row.unit for row in with_units(Manifest(rows_of(facts)), facts).rows]
+
+    def test_copies_are_one_and_a_photo_alone_is_none(self):
+        facts = [
+            fact("1", "a", content="x"), fact("2", "b"), fact("3", "a", content="x"),
+            replace(fact("4", "a"), near="4"), replace(fact("5", "a"), near="4"),
+        ]  # fmt: skip
+        assert self.units(facts) == ["1", "", "1", "4", "4"]
+
+    def test_groups_keep_their_names(self):
+        facts = [fact("1", "a", group="g"), fact("2", "a", group="g"), fact("3", "a", group="h")]
+        rows = with_units(Manifest(rows_of(facts)), facts).rows
+        assert [(row.unit, row.kept_with) for row in rows] == [("g", ""), ("g", ""), ("h", "")]
+
+    def test_a_copy_joins_a_group_and_joins_two(self):
+        facts = [
+            fact("1", "a", group="g"), fact("2", "a", group="g", content="x"),
+            fact("3", "a", content="x"),
+        ]  # fmt: skip
+        assert self.units(facts) == ["g", "g", "g"]
+        facts.append(fact("4", "a", group="h", content="x"))
+        assert self.units(facts) == ["1", "1", "1", "1"]
+        assert [row.group for row in with_units(Manifest(rows_of(facts)), facts).rows][-1] == "h"
+
+    def test_every_split_has_them(self):
+        facts = many({"a": 20, "b": 20})
+        facts += [replace(item, path=f"again {item.path}") for item in facts]
+        named = split(facts).rows
+        assert {row.unit for row in named} == {fact.path for fact in facts[:40]}
+        folds = split_fold(facts, folds=3, fold=1).rows
+        assert [row.unit for row in folds] == [row.unit for row in named]
+
+    def test_without_copies_the_manifest_is_what_it_was(self):
+        manifest = split(many({"a": 20, "b": 20}))
+        assert "kept_with" not in manifest.to_csv()
+
+
+def rows_of(facts):
+    return [ManifestRow.of(item, "train") for item in facts]
 
 
 class TestGiven:

@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 
 from classeur.data.inspect import inspect_listing
 from classeur.data.scan import scan
-from classeur.data.trivial import Trivial
+from classeur.data.trivial import Trivial, judge
 
 
 def make(root: Path, kinds: dict[str, Callable[[int], Image.Image]], number: int = 60) -> Trivial:
@@ -112,6 +112,21 @@ def test_copies_do_not_help(tmp_path):
     found = inspect_listing(scan(tmp_path)).trivial
     assert found
     assert not found.tells
+
+
+def test_photos_of_one_group_count_once():
+    """Four cameras, each with a size and a label of its own, are four witnesses and not 200."""
+    size = np.repeat([1.0, 2.0, 1.0, 2.0], 50)[:, None]
+    labels = np.repeat(np.array(["a", "b", "a", "b"], object), 50)
+    folds = [(np.arange(100), np.arange(100, 200))]
+    alone = {"image size": 1.0}
+    cameras = judge(size, labels, folds, alone, [f"{i // 50}" for i in range(200)])
+    photos = judge(size, labels, folds, alone, [""] * 200)
+    assert cameras.accuracy == photos.accuracy == 1
+    assert (cameras.low, photos.low) == pytest.approx((0.025 ** (1 / 2), 0.025 ** (1 / 100)))
+    assert (cameras.p_value, photos.p_value) == (0.5, 0.5**50)
+    assert not cameras.tells
+    assert photos.tells
 
 
 @pytest.mark.parametrize(("number", "is_said"), [(24, False), (25, True)])

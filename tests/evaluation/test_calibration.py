@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from classeur.data.manifest import Manifest
 from classeur.evaluation.calibration import (
     COLDEST,
     HOTTEST,
+    Bin,
     calibration_error,
     fit_temperature,
     reliability_bins,
@@ -114,17 +117,83 @@ def test_a_calibrated_network_may_have_no_error_and_an_overconfident_one_has() -
         assert (found.low > 0.02) is has
 
 
-def test_intervals_of_the_calibration_error_cover_the_truth() -> None:
-    logits, labels = drawn(100_000, 3, seed=4)
+def test_chance_alone_makes_no_calibration_error() -> None:
+    """Of calibrated networks the figure is above zero, and nearly no interval says so."""
+    alarms = 0
+    for seed in range(60):
+        logits, labels = drawn(200, 3, seed)
+        rows = softmax(logits)
+        found = calibration_error(rows.max(axis=1), rows.argmax(axis=1) == labels)
+        assert found.value > 0.02
+        alarms += found.low > 0
+    assert alarms <= 3
+
+
+def test_photos_of_equal_confidence_are_in_no_order() -> None:
+    """`majority` says 50 % of every photo and is right: of the first half always, as files come."""
+    found = calibration_error(np.full(200, 0.5), np.arange(200) < 100)
+    assert found.value < 0.2
+    assert found.low == 0
+
+
+def test_a_test_set_without_a_mistake_does_not_show_that_there_are_none() -> None:
+    found = calibration_error(np.full(200, 1 - 1e-6), np.ones(200, np.bool_))
+    assert (found.low, found.value) == (0.0, pytest.approx(1e-6))
+    assert found.high == pytest.approx(1 - 0.025 ** (1 / 200), rel=0.001)
+
+
+def test_where_photos_have_groups_the_groups_count() -> None:
+    """Ten copies of each photo say no more than one, and one group says nothing."""
+    logits, labels = drawn(400, 3, seed=5)
     rows = softmax(2 * logits)
     confidence, correct = rows.max(axis=1), rows.argmax(axis=1) == labels
-    truth = calibration_error(confidence, correct, resamples=2).value
-    random, covered = np.random.default_rng(0), 0
-    for _ in range(100):
-        some = random.integers(0, len(labels), 300)
-        found = calibration_error(confidence[some], correct[some], resamples=200)
-        covered += found.low <= truth <= found.high
-    assert covered >= 88
+    groups = [str(i) for i in range(400) for _ in range(10)]
+    tens, right = confidence.repeat(10), correct.repeat(10)
+    once = calibration_error(confidence, correct)
+    copies = calibration_error(tens, right, groups=groups)
+    naive = calibration_error(tens, right)
+    assert [copies.value, naive.value] == pytest.approx([once.value] * 2)
+    assert copies.high - copies.low == pytest.approx(once.high - once.low, rel=0.1)
+    assert naive.high - naive.low < 0.5 * (copies.high - copies.low)
+    alone = calibration_error(confidence, correct, groups=["patient"] * 400)
+    assert (alone.value, alone.low, alone.high) == (once.value, 0.0, 1.0)
+
+
+def test_few_groups_make_the_interval_longer() -> None:
+    confidence = np.full(80, 0.9)
+    of_groups = np.repeat([0.2, 0.5, 0.9, 1.0], 20)
+    correct = np.random.default_rng(0).random(80) < of_groups
+    few = calibration_error(confidence, correct, groups=[str(i // 20) for i in range(80)])
+    assert few.low == 0.0
+    assert few.high > 0.6
+
+
+def test_bins_count_the_independent_photos_among_those_in_groups() -> None:
+    confidence = np.repeat(np.linspace(0.5, 1, 40), 10)
+    correct = np.random.default_rng(0).random(40).repeat(10) < 0.7
+    bins = reliability_bins(confidence, correct, groups=[str(i // 10) for i in range(400)])
+    assert [some.photos for some in bins] == [40] * 10
+    assert all(some.independent <= 4 for some in bins)
+    naive = reliability_bins(confidence, correct)
+    assert [some.independent for some in naive] == [40] * 10
+    for some, without in zip(bins, naive, strict=True):
+        assert some.interval.high - some.interval.low > without.interval.high - without.interval.low
+    assert Bin(0.7, 0.5, 40).independent == 40  # of a file from before groups were known
+
+
+def test_the_figures_of_a_run_are_over_the_groups_of_its_manifest(
+    run: RunFolder, photos: np.ndarray, manifest: Manifest
+) -> None:
+    rows = [dataclasses.replace(row, group=f"day {i // 9}") for i, row in enumerate(manifest.rows)]
+    evaluate_run(run, photos, Manifest(rows), reason="a test")
+    test = read_predictions(run.predictions).of_split("test")
+    found = read_metrics(run)
+    assert found.calibration is not None
+    after = found.calibration.after
+    confidence, correct = test.confidence, test.correct
+    assert after.error == calibration_error(confidence, correct, groups=test.groups)
+    assert after.error != calibration_error(confidence, correct)
+    assert after.bins == reliability_bins(confidence, correct, groups=test.groups)
 
 
 def rigged(run: RunFolder, scale: float = 50.0) -> None:

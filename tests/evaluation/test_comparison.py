@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -119,3 +121,14 @@ def test_runs_on_different_photos() -> None:
     with pytest.raises(EvaluationError) as raised:
         compare({"a": np.ones(3, np.bool_), "b": np.ones(4, np.bool_)})
     assert str(raised.value) == "runs were scored on different photos: {'a': 3, 'b': 4}."
+
+
+def test_other_photos_are_refused_and_so_are_the_same_in_another_order():
+    right = np.ones(3, np.bool_)
+    paths = {"a": ["1.png", "2.png", "3.png"], "b": ["1.png", "3.png", "2.png"]}
+    said = "in the same order; photo 2 of a is 2.png, of b 3.png. Score both again on one split."
+    with pytest.raises(EvaluationError, match=re.escape(said)):
+        compare({"a": right, "b": right}, paths=paths)
+    with pytest.raises(EvaluationError, match=r"photo 3 of a is 3\.png, of b no photo"):
+        compare({"a": right, "b": right}, paths={"a": paths["a"], "b": paths["a"][:2]})
+    assert len(compare({"a": right, "b": right}, paths={"a": paths["a"], "b": paths["a"]})) == 1

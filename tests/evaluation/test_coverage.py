@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import pytest
 from benchmarks.coverage import (
+    Answers,
     Population,
     Rungs,
+    coverage_of_calibration,
     coverage_of_differences,
     coverage_of_figures,
     false_alarms,
+    promises,
 )
 
 TWO, TEN = (1.2, 2.3, 3.3), (2.2, 4.25)
@@ -55,6 +58,27 @@ def test_intervals_over_groups_hold_the_truth_and_over_photos_do_not(photos: int
         assert over_photos[name] < 0.82, name
 
 
+@pytest.mark.parametrize("temperature", [1, 0.67, 0.33, 1.5])
+@pytest.mark.parametrize("photos", [60, 300])
+def test_intervals_of_the_calibration_error_hold_the_truth(temperature: float, photos: int) -> None:
+    """0 where the temperature is 1: the state that calibration aims at."""
+    for skill in TWO[:2]:
+        share = coverage_of_calibration(
+            Population(2, skill), photos, studies=60, temperature=temperature
+        )
+        assert share >= 0.95
+
+
+def test_calibration_errors_over_groups_hold_the_truth_and_over_photos_do_not() -> None:
+    alike = Population(2, 1.6, alike=0.8)
+    share, naive = (
+        coverage_of_calibration(alike, 400, studies=60, group_size=8, naive=naive)
+        for naive in (False, True)
+    )
+    assert share >= 0.95
+    assert naive < 0.85
+
+
 @pytest.mark.parametrize(
     "accuracies", [(0.8, 0.75), (0.95, 0.9), (0.99, 0.98), (0.95, 0.95), (0.99, 0.99)]
 )
@@ -92,3 +116,21 @@ def test_equal_rungs_on_groups_raise_no_more_alarms_and_over_photos_they_would(r
     )
     assert share <= 0.06
     assert naive > 0.2
+
+
+@pytest.mark.parametrize("size", [1, 10, 30])
+def test_a_promise_holds_in_nineteen_draws_of_twenty(size: int) -> None:
+    alike = Answers(0.0, 0.056, alike=0.8 if size > 1 else 0.0)
+    broken, _ = promises(alike, 600, 0.05, studies=80, group_size=size)
+    assert broken <= 0.1  # 0.05, and two standard deviations
+
+
+def test_a_promise_breaks_where_groups_are_overlooked() -> None:
+    broken, _ = promises(Answers(0.0, 0.056, 0.8), 600, 0.05, studies=60, group_size=30, naive=True)
+    assert broken > 0.2
+
+
+def test_a_promise_can_be_kept_for_most_photos_in_spite_of_wrong_labels() -> None:
+    broken, answered = promises(Answers(0.02, 0.003), 400, 0.05, studies=60)
+    assert broken <= 0.1
+    assert answered > 0.8  # 0.75 from one start alone

@@ -20,6 +20,7 @@ from classeur.evaluation.evaluate import (
     record_opening,
 )
 from classeur.evaluation.metrics import measure
+from classeur.evaluation.openings import openings_of
 from classeur.evaluation.predictions import read_predictions
 from classeur.models.classifier import Classifier, count_parameters
 from classeur.run_folder import RunFolder, read_json_lines
@@ -101,8 +102,26 @@ def test_every_opening_is_a_line(run: RunFolder, photos: np.ndarray, manifest: M
     assert record_opening(run, "first", 11) == 1
     evaluate_run(run, photos, manifest, reason="second")
     assert record_opening(run, "third\nof them", 11) == 3
-    lines = read_json_lines(run.test_openings)
+    lines = [line for line in read_json_lines(run.test_openings) if "of" not in line]
     assert [line["reason"] for line in lines] == ["first", "second", "third\nof them"]
+
+
+def test_a_scoring_that_was_broken_off_goes_on_under_its_own_opening(
+    run: RunFolder, photos: np.ndarray, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluate, "predict_rows", fail)
+        with pytest.raises(MemoryError):
+            evaluate_run(run, photos, manifest, reason="end of training")
+    assert [opening.accuracy for opening in openings_of(run)] == [None]
+    metrics = evaluate_run(run, photos, manifest, reason="end of training")
+    accuracy = metrics.splits["test"].accuracy.value
+    assert [opening.accuracy for opening in openings_of(run)] == [accuracy]
+    evaluate_run(run, photos, manifest, reason="end of training")
+    assert [opening.accuracy for opening in openings_of(run)] == [accuracy, accuracy]
 
 
 def test_a_run_without_weights_opens_nothing(

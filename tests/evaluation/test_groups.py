@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from classeur.data.manifest import Manifest
+from classeur.data.near_findings import Copies, CopiesAcross
 from classeur.evaluation.comparison import compare, mcnemar, sign_flip
 from classeur.evaluation.evaluate import evaluate_run, read_metrics
-from classeur.evaluation.metrics import ClassFigures, Metrics, measure
+from classeur.evaluation.metrics import ClassFigures, Figure, Metrics, measure
 from classeur.evaluation.predictions import Predictions, read_predictions
 from classeur.evaluation.resampling import Units
 from classeur.run_folder import RunFolder
@@ -32,6 +33,14 @@ def test_groups_of_one_photo_are_photos(groups: list[str]) -> None:
     """The name of a group is never taken for the place of a photo without one."""
     units = Units.of(groups, 3)
     assert (units.count, units.grouped) == (3, False)
+
+
+def test_units_of_some_photos_are_those_they_are_in() -> None:
+    units = Units.of(["x", "", "y", "x", ""], 5)
+    some = units.among(np.array([3, 0, 4]))
+    assert (some.of_photo.tolist(), some.count, some.grouped) == ([0, 0, 1], 2, True)
+    masked = units.among(np.array([True, True, True, False, False]))
+    assert (masked.count, masked.grouped) == (3, False)
 
 
 def test_a_resample_draws_as_many_units_as_there_are() -> None:
@@ -151,3 +160,45 @@ def test_one_group_of_many_photos_proves_nothing() -> None:
     assert pair.difference.low < 0 < naive.difference.low
     assert pair.more_photos is not None
     assert pair.more_photos >= 60
+
+
+def figures_in(value: object, path: str = "") -> dict[str, Figure]:
+    """Every interval inside a value, by where it is; those that are worked out as well."""
+    if isinstance(value, Figure):
+        return {path: value}
+    if isinstance(value, dict):
+        parts = value.items()
+    elif isinstance(value, list | tuple):
+        parts = ((str(i), item) for i, item in enumerate(value))
+    elif dataclasses.is_dataclass(value):
+        worked_out = [
+            name for name, kind in vars(type(value)).items() if isinstance(kind, property)
+        ]
+        names = [field.name for field in dataclasses.fields(value)] + worked_out
+        parts = ((name, getattr(value, name)) for name in names)
+    else:
+        return {}
+    return {k: v for name, part in parts for k, v in figures_in(part, f"{path}/{name}").items()}
+
+
+def test_every_interval_of_a_run_whose_photos_have_groups_is_over_the_groups(
+    run: RunFolder, photos: np.ndarray, manifest: Manifest
+) -> None:
+    """Scored once with groups and once without: same figures, and no interval may be the same."""
+    test = [row.path for row in manifest.rows if row.split == "test"]
+    number = dict.fromkeys(manifest.class_names, 0)
+    rows = []
+    for row in manifest.rows:
+        number[row.label] += 1
+        rows.append(dataclasses.replace(row, group=f"{row.split} {number[row.label] % 2}"))
+    none = Copies([], [])
+    copies = CopiesAcross(Copies(test[:1], test[1:2]), none, none)
+    grouped, naive = (
+        figures_in(evaluate_run(run, photos, Manifest(some), reason="a test", copies=copies))
+        for some in (rows, manifest.rows)
+    )
+    assert grouped.keys() == naive.keys()
+    assert {name.split("/")[1] for name in grouped} == {"splits", "calibration", "leaks"}
+    for name, figure in grouped.items():
+        assert figure.value == naive[name].value, name
+        assert (figure.low, figure.high) != (naive[name].low, naive[name].high), name

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from classeur.errors import RunFolderError
 from classeur.evaluation.openings import (
     Opening,
     is_changed,
@@ -15,6 +16,7 @@ from classeur.evaluation.openings import (
     openings_in,
     openings_of,
     record_opening,
+    record_score,
 )
 from classeur.models.classifier import Classifier
 from classeur.run_folder import RunFolder, append_json_line, read_json, read_json_lines, write_json
@@ -40,6 +42,30 @@ def retrain(run: RunFolder) -> None:
     classifier.save_weights(run)
 
 
+def test_the_first_score_is_kept_when_another_network_takes_its_place(rung: RunFolder) -> None:
+    record_opening(rung, "end of training", 11)
+    record_score(rung, 0.5)
+    retrain(rung)
+    record_opening(rung, "end of training", 11)
+    record_score(rung, 0.75)
+    assert [opening.accuracy for opening in openings_of(rung)] == [0.5, 0.75]
+    rung.test_openings.unlink()
+    assert [opening.accuracy for opening in openings_of(rung)] == [0.5, 0.75]
+    assert [o.accuracy for o in openings_in(rung.path.parent, [rung])] == [0.5, 0.75]
+
+
+def test_a_record_that_is_no_record_is_named(rung: RunFolder) -> None:
+    rung.test_openings.write_text("[1]\n")
+    with pytest.raises(RunFolderError, match="is broken: expected a mapping on every line"):
+        openings_of(rung)
+
+
+def test_a_score_that_is_no_number_is_no_score(rung: RunFolder) -> None:
+    record_opening(rung, "end of training", 11)
+    append_json_line(rung.test_openings, {"accuracy": "<b>", "of": openings_of(rung)[0].when})
+    assert openings_of(rung)[0].accuracy is None
+
+
 def test_a_run_of_its_own_is_recorded_in_its_folder(run: RunFolder) -> None:
     assert record_opening(run, "first", 11) == 1
     (line,) = read_json_lines(run.test_openings)
@@ -48,6 +74,7 @@ def test_a_run_of_its_own_is_recorded_in_its_folder(run: RunFolder) -> None:
 
 
 def test_a_rung_is_recorded_in_its_study_too_and_counted_once(rung: RunFolder) -> None:
+    rung.metrics.touch()  # it has been scored
     assert [record_opening(rung, "again", 11) for _ in range(3)] == [1, 2, 3]
     study = rung.path.parent
     assert [line["run"] for line in read_json_lines(study / "test_openings.jsonl")] == ["dense"] * 3

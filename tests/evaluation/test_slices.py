@@ -9,7 +9,9 @@ from scipy.stats import fisher_exact
 from classeur.data.manifest import Manifest, ManifestRow
 from classeur.evaluation.comparison import holm
 from classeur.evaluation.evaluate import evaluate_run, read_metrics
+from classeur.evaluation.metrics import share_of, share_over
 from classeur.evaluation.photo_features import brightness_of, of_column, photo_features
+from classeur.evaluation.resampling import Units
 from classeur.evaluation.slices import (
     FEWEST,
     Feature,
@@ -123,6 +125,18 @@ def test_photos_of_one_group_are_no_independent_witnesses() -> None:
     assert worst_slice(score_slices([feature], correct, [f"p{i}" for i in range(400)])) is not None
     own = ["", *(f"p{i // 2}" for i in range(1, 400))]
     assert worst_slice(score_slices([feature], correct, own)) is not None
+
+
+def test_the_interval_of_a_slice_is_over_its_groups() -> None:
+    correct = np.arange(400) % 80 < 60
+    feature = Feature("camera", ("A", "B"), np.repeat([0, 1], [80, 320]))
+    groups = [f"p{i // 20}" for i in range(400)]
+    (naive, _), (found, _) = (score_slices([feature], correct, g) for g in ([], groups))
+    assert found.accuracy.value == naive.accuracy.value == 0.75
+    assert naive.accuracy == share_of(60, 80)
+    expected = share_over(correct[:80], Units.of(groups[:80], 80))
+    assert found.accuracy == expected
+    assert expected.low < 0.3 < naive.accuracy.low  # four groups, one of them all wrong
 
 
 def test_a_slice_of_one_group_is_never_named() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -180,6 +182,18 @@ def test_csv_with_unsure_photos(tmp_path: Path) -> None:
         "\\xff.jpg,dog,1.0,no,,\n"
         "u.png,cat,0.6,yes,cat|dog,\n"
     )
+
+
+def test_labels_with_the_separator_stay_apart(tmp_path: Path) -> None:
+    """In CSV, where a list is one text; read back by splitting at a bar that is not escaped."""
+    labels = ("a|b", "c", "d\\", "e\\|f")
+    some = dataclasses.replace(UNSURE, possible=labels)
+    list(write_predictions([some], tmp_path / "p.csv", 1, EXTRA))
+    with (tmp_path / "p.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["possible"] == r"a\|b|c|d\\|e\\\|f"
+    parts = re.findall(r"((?:\\.|[^|\\])+)", row["possible"])
+    assert tuple(re.sub(r"\\(.)", r"\1", part) for part in parts) == labels
 
 
 def test_json_lines_with_unsure_photos(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import io
 import itertools
@@ -76,7 +77,7 @@ def test_prediction_sees_the_pixels_that_training_saw(
 
     prepared, _ = Geometry(16).open(png)  # what the store holds
     expected = predictor.probabilities(prepared[None])[0]
-    ((_, row, _),) = predictor.rows([png])
+    ((_, row, *_),) = predictor.rows([png])
     np.testing.assert_allclose(row, expected, atol=1e-6)
 
 
@@ -319,6 +320,22 @@ def test_a_larger_share_calls_more_photos_strange(knowing: Predictor, run: RunFo
     assert loose > strict
     with pytest.raises(InferenceError, match=r"a strange share of 0\.01 cannot be kept"):
         Predictor.load(run.path, strange_share=0.01)
+
+
+def test_a_network_that_cannot_tell_calls_nothing_strange(
+    knowing: Predictor, run: RunFolder, png: bytes
+) -> None:
+    assert knowing.novelty is not None
+    dataclasses.replace(knowing.novelty, auroc=0.55).save(run)
+    found = answer(Predictor.load(run.path), png)
+    assert (found.strangeness, found.is_strange) == (None, False)
+    with pytest.raises(InferenceError) as raised:
+        Predictor.load(run.path, strange_share=0.1)
+    assert str(raised.value) == (
+        f"{run.path} cannot tell which photos are strange: it hardly tells its own photos from the "
+        "same cut up and shuffled (AUROC 0.55, expected at least 0.8). Leave out the strange "
+        "share, or train a network that learns more."
+    )
 
 
 def test_an_older_run_calls_nothing_strange(run: RunFolder, png: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -79,6 +80,25 @@ def test_too_many_mistakes_for_a_promise() -> None:
     )
 
 
+def test_too_few_groups_for_a_promise() -> None:
+    with pytest.raises(InferenceError) as raised:
+        dataclasses.replace(thresholds(6000), groups=400).rule(0.003)
+    assert str(raised.value) == (
+        "a promise of at most 0.2 % wrong answers needs at least 1,497 groups of validation "
+        "photos; this run has 400. The strictest it can promise is 2 %."
+    )
+
+
+def test_too_many_mistakes_in_groups_for_a_promise() -> None:
+    with pytest.raises(InferenceError) as raised:
+        dataclasses.replace(thresholds(6000), groups=400).rule(0.01)
+    assert str(raised.value) == (
+        "a promise of at most 1 % wrong answers is more than its validation photos allow: of the "
+        "299 it is surest of, one photo of each group, 1 is wrong. At that rate it takes "
+        "about 635 groups of validation photos, not 400. The strictest it can promise is 2 %."
+    )
+
+
 def test_a_network_that_can_promise_nothing() -> None:
     hopeless = Abstention(400, (Level(0.05, None, 0.0, 80, 30, 0),))
     with pytest.raises(InferenceError) as raised:
@@ -97,6 +117,10 @@ def test_so_many_answers_without_a_mistake() -> None:
 def test_thresholds_survive_the_disk() -> None:
     text = json.dumps(thresholds().to_dict())
     assert Abstention.from_dict(json.loads(text)) == thresholds()
+    grouped = dataclasses.replace(thresholds(), groups=40).to_dict()
+    assert Abstention.from_dict(grouped).groups == 40
+    del grouped["groups"]  # an older run
+    assert Abstention.from_dict(grouped) == thresholds()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -113,10 +115,20 @@ def test_it_travels_with_the_run(novelty: Novelty, network: torch.nn.Module, tmp
     assert again is not None
     torch.testing.assert_close(vars(again.known), vars(novelty.known))
     torch.testing.assert_close(again.distances, novelty.distances)
+    assert again.auroc is None  # an older run, which was not tested
+    assert again.tells
+    for auroc, tells in ((0.79, False), (0.8, True)):
+        dataclasses.replace(novelty, auroc=auroc).save(run)
+        tested = Novelty.load(run, network)
+        assert tested is not None
+        assert (tested.auroc, tested.tells) == (auroc, tells)
 
 
-def spoiled(run: RunFolder, version: str = "1", **changes: torch.Tensor) -> None:
-    save_file({**load_file(run.novelty), **changes}, run.novelty, {"version": version})
+def spoiled(
+    run: RunFolder, version: str = "1", auroc: str = "0.9", **changes: torch.Tensor
+) -> None:
+    facts = {"version": version, "auroc": auroc}
+    save_file({**load_file(run.novelty), **changes}, run.novelty, facts)
 
 
 @pytest.mark.parametrize(
@@ -152,6 +164,9 @@ def test_one_that_cannot_be_read(novelty: Novelty, network: torch.nn.Module, tmp
     with pytest.raises(
         RunFolderError, match=r"is of version 9; this Classeur reads version 1\. Del"
     ):
+        Novelty.load(run, network)
+    spoiled(run, auroc="much")
+    with pytest.raises(RunFolderError, match=r"novelty\.safetensors cannot be read: could not"):
         Novelty.load(run, network)
     run.novelty.write_bytes(b"no tensors")
     with pytest.raises(RunFolderError, match=r"novelty\.safetensors cannot be read: "):

@@ -102,12 +102,13 @@ def test_the_binder_says_what_intervals_are_over(
     assert "Intervals are 95 %, over the photos: they say" in study_page().text
     assert "Intervals are 95 %, over the photos." in (tmp_path / "report.md").read_text("utf-8")
     page = study_page(rungs=[grouped("a"), grouped("b", 1)], pairs=[pair(1300, groups=12)])
-    assert "over the 12 groups that the photos are in: they say" in page.text
+    basis = "over the 12 groups that the photos are in (given, or copies of one picture)"
+    assert f"{basis}: they say" in page.text
     assert "sign-flip" in page.text
     assert "McNemar" not in page.text
     assert rows(page, "All pairs")[0][-1] == "indistinguishable about 1,300 more photos would tell"
     text = (tmp_path / "report.md").read_text("utf-8")
-    assert "over the 12 groups that the photos are in." in text
+    assert f"{basis}." in text
     assert "indistinguishable: about 1,300 more photos would tell |" in text
 
 
@@ -119,7 +120,7 @@ def test_a_sheet_says_what_intervals_are_over(
     metrics = run_metrics()
     metrics.splits["test"] = dataclasses.replace(metrics.splits["test"], groups=12)
     page = run_page(metrics=metrics)
-    assert "On 60 test photos of 6 classes in 12 groups that had no part" in page.text
+    assert "On 60 test photos of 6 classes in 12 groups. They had no part" in page.text
     assert rows(page, "The same figures")[-1] == ["in groups", "—", "—", "12", ""]
     assert "on 60 photos in 12 groups; all intervals are over the 12 groups that the photos" in (
         tmp_path / "report.md"
@@ -140,11 +141,54 @@ def test_comparison_json_holds_the_spread_between_seeds_and_what_intervals_are_o
     assert (first["intervals_over"], first["groups"]) == ("groups", 12)
 
 
+def test_comparison_json_holds_how_far_to_trust_probabilities(
+    study_report: Callable[..., StudyReport], sheet: Callable[..., RungSheet]
+) -> None:
+    error = Figure(0.03, 0.01, 0.05)
+    first, older = comparison(
+        study_report(rungs=[sheet("a", 0, calibration_error=error), sheet("b", 1)])
+    )["rungs"]
+    assert first["test_calibration_error"] == {"value": 0.03, "low": 0.01, "high": 0.05}
+    assert (older["test_calibration_error"], older["temperature"]) == (None, None)
+
+
+TOO_SHORT = "The interval of the log-loss is too short on test: there are fewer than five mistakes."
+
+
+@pytest.mark.parametrize(("wrong", "said"), [(4, True), (5, False)])
+def test_a_sheet_says_where_the_interval_of_the_log_loss_is_too_short(
+    run_page: Callable[..., Page], run_metrics: Callable[..., RunMetrics],
+    metrics_from: Callable[..., Metrics], tmp_path: Path, wrong: int, said: bool,
+) -> None:  # fmt: skip
+    metrics = run_metrics(2)
+    metrics.splits["test"] = metrics_from([[30 - wrong, wrong], [0, 30]])
+    for name in ("train", "val"):
+        metrics.splits[name] = metrics_from([[21, 9], [0, 30]])
+    page = run_page(metrics=metrics)
+    assert (TOO_SHORT in page.text) is said
+    assert (TOO_SHORT in (tmp_path / "report.md").read_text("utf-8")) is said
+
+
+@pytest.mark.parametrize(("wrong", "said"), [(4, True), (5, False)])
+def test_a_binder_names_the_rungs_whose_log_loss_has_too_short_an_interval(
+    study_page: Callable[..., Page], sheet: Callable[..., RungSheet],
+    run_metrics: Callable[..., RunMetrics], metrics_from: Callable[..., Metrics], tmp_path: Path,
+    wrong: int, said: bool,
+) -> None:  # fmt: skip
+    few, many = run_metrics(2), run_metrics(2)
+    few.splits["test"] = metrics_from([[30 - wrong, wrong], [0, 30]])
+    many.splits["test"] = metrics_from([[21, 9], [0, 30]])
+    page = study_page(rungs=[sheet("conv3", 0, metrics=few), sheet("dense", 1, metrics=many)])
+    sentence = "conv3 makes fewer than five mistakes on test: the interval of such a log-loss"
+    assert (sentence in page.text) is said
+    assert (sentence in (tmp_path / "report.md").read_text("utf-8")) is said
+
+
 def test_the_terminal_says_what_intervals_are_over(metrics_from: Callable[..., Metrics]) -> None:
     found = metrics_from([[9, 1], [2, 8]])
     assert show_metrics(found).startswith("20 photos\n")
     grouped = dataclasses.replace(found, groups=7)
     assert show_metrics(grouped).startswith(
-        "20 photos in 7 groups; intervals are over the groups\n"
+        "20 photos in 7 groups (given, or copies of one picture); intervals are over the groups\n"
     )
     assert interval_basis(found) == "over the photos"

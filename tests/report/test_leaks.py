@@ -9,11 +9,11 @@ from tests.report.pages import Page, rows
 
 from classeur.data.inspect import inspect_listing
 from classeur.data.scan import scan
-from classeur.evaluation.leaks import LeakEffect
+from classeur.evaluation.leaks import LeakEffect, ValLeaks
 from classeur.evaluation.metrics import Figure
 from classeur.report import leaks as module
 from classeur.report.inspection import write_inspection_page
-from classeur.report.leaks import describe_leaks, leaking_pairs
+from classeur.report.leaks import describe_leaks, describe_val_leaks, leaking_pairs
 from classeur.report.render import render_study
 
 EFFECT = LeakEffect(3, 37, 960, Figure(0.72, 0.69, 0.75), Figure(0.704, 0.675, 0.731))
@@ -21,9 +21,8 @@ EFFECT = LeakEffect(3, 37, 960, Figure(0.72, 0.69, 0.75), Figure(0.704, 0.675, 0
 
 def test_in_words():
     assert describe_leaks(EFFECT) == [
-        "40 of the 1,000 test photos have copies among the training photos (3 exact, 37 near), as "
-        "the data came. With them 72.0 % are right, without them 70.4 % (95 % interval "
-        "67.5–73.1 %)."
+        "40 of the 1,000 test photos have copies among the training photos (3 exact, 37 near). "
+        "With them 72.0 % are right, without them 70.4 % (95 % interval 67.5–73.1 %)."
     ]
     one = dataclasses.replace(EFFECT, exact=0, near=1, photos=999)
     assert describe_leaks(one)[0].startswith(
@@ -33,6 +32,19 @@ def test_in_words():
         "No test photo is left without one: the score says nothing of new photos."
     )
     assert describe_leaks(None) == []
+
+
+def test_copies_of_validation_photos_in_words():
+    assert describe_val_leaks(None) == []
+    assert describe_val_leaks(ValLeaks(3, 40, 1)) == [
+        "3 of the 40 validation photos have copies among the training photos: validation, which "
+        "chose the epoch, is too good on them. Temperature and thresholds were found without them.",
+        "1 test photo has a copy among the validation photos, which chose the epoch: test figures "
+        "may be a little too good.",
+    ]
+    (one,) = describe_val_leaks(ValLeaks(1, 1, 0))
+    assert one.startswith("1 of the 1 validation photos has a copy among")
+    assert one.endswith("There are no others, so temperature and thresholds are from them, too.")
 
 
 def test_in_the_binder(study_report, tmp_path):

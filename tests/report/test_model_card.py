@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ from huggingface_hub import ModelCard as HubCard
 
 from classeur.data.manifest import Manifest, ManifestRow
 from classeur.evaluation.evaluate import RunMetrics
+from classeur.evaluation.leaks import LeakEffect
+from classeur.evaluation.metrics import Figure
 from classeur.report.model_card import build_model_card, hub_metadata
 from classeur.report.render import render_card
 from classeur.report.run_report import RunReport
@@ -44,6 +47,16 @@ def test_any_folder_makes_a_card_that_the_hub_reads(card: Callable[..., str], fo
     assert data.eval_results[0].dataset_name == folder
     assert data.eval_results[0].dataset_type == "imagefolder"
     assert data.metrics == ["accuracy", "balanced_accuracy", "f1"]
+
+
+def test_a_card_claims_no_more_of_its_test_photos_than_is_so(
+    card: Callable[..., str], run_metrics: Callable[..., RunMetrics]
+) -> None:
+    assert "on 60 test photos. They had no part in training or in any choice." in card()
+    effect = LeakEffect(3, 1, 56, Figure(0.9, 0.8, 1.0), None)
+    text = card(metrics=dataclasses.replace(run_metrics(), leaks=effect))
+    assert "on 60 test photos. 4 of them have copies among the training photos." in text
+    assert "no part" not in text
 
 
 @pytest.mark.parametrize(

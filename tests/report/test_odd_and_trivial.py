@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +31,12 @@ def pictures(root: Path, *names: str) -> Path:
     return root
 
 
-def rung(told: bool = True) -> TrivialRung:
+SPLIT = ("train", "train", "val", "test", "test")
+TURNED = ("test", "test", "train", "val", "train")
+
+
+def rung(told: bool = True, folds: Sequence[Sequence[str]] = (SPLIT,)) -> TrivialRung:
     """`a` is wider than `b`, or nothing differs."""
-    splits = ("train", "train", "val", "test", "test")
     facts = [
         PhotoFacts(
             f"{n}", "ab"[n % 2], "", "", f"{n}", 9 + (n % 2 if told else 0), 9, "L", "PNG", f"{n}"
@@ -41,7 +44,11 @@ def rung(told: bool = True) -> TrivialRung:
         for n in range(200)
     ]
     return trivial_rung(
-        facts, Manifest([ManifestRow.of(f, splits[n // 40]) for n, f in enumerate(facts)])
+        facts,
+        [
+            Manifest([ManifestRow.of(f, fold[n // 40]) for n, f in enumerate(facts)])
+            for fold in folds
+        ],
     )
 
 
@@ -58,6 +65,18 @@ def test_the_trivial_rung_is_scored_on_the_test_photos() -> None:
     assert not nothing.found.tells
     assert nothing.splits["test"].accuracy.value == nothing.found.majority == 0.5
     assert nothing.found.p_value == 1
+
+
+def test_on_folds_each_photo_is_scored_by_the_tree_that_never_saw_it() -> None:
+    both = rung(told=False, folds=(SPLIT, TURNED))
+    parts = [rung(told=False, folds=[fold]).predictions for fold in (SPLIT, TURNED)]
+    assert both.found.photos == both.splits["test"].photos == 160
+    for name in ("val", "test"):
+        pooled = both.predictions.of_split(name)
+        alone = [part.of_split(name) for part in parts]
+        assert pooled.paths == [path for part in alone for path in part.paths]
+        expected = np.concatenate([part.probabilities for part in alone])
+        assert np.array_equal(pooled.probabilities, expected)
 
 
 def test_it_is_a_row_below_the_rungs(study_report: MakeStudy, tmp_path: Path) -> None:
@@ -97,7 +116,7 @@ def test_suspicious_labels(tmp_path: Path, evil: str) -> None:
     page = build_suspicious_page(root, 1234, suspects, "a test", "suspicious.csv")
     write_suspicious_page(page, tmp_path / "page.html")
     shown = Page(tmp_path / "page.html")
-    assert "252 labels are probably wrong, of 1,234 photos" in shown.text
+    assert "252 labels may be wrong, of 1,234 photos" in shown.text
     assert "The 199 most suspicious" in shown.text
     assert len(shown.named("img")) == 199
     assert "<script" not in shown.html

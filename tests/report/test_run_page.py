@@ -14,7 +14,7 @@ from classeur.evaluation.evaluate import RunMetrics
 from classeur.evaluation.metrics import Figure
 from classeur.evaluation.predictions import Predictions
 from classeur.evaluation.slices import Slice
-from classeur.report.run_report import small_test
+from classeur.report.run_report import RunReport, small_test
 
 
 def test_a_sheet_shows_its_headline(run_page: Callable[..., Page]) -> None:
@@ -115,6 +115,17 @@ def test_of_many_classes_the_weakest_are_shown_and_all_are_there(
     assert "All 40 classes" in page.text
 
 
+def test_each_recall_has_its_interval(
+    run_page: Callable[..., Page], run_report: Callable[..., RunReport], tmp_path: Path
+) -> None:
+    table = rows(run_page(), "Precision, recall and F1 of each class")
+    written = (tmp_path / "report.md").read_text("utf-8").replace("\u00a0", " ")
+    for row, found in zip(table, run_report().metrics.splits["test"].per_class, strict=True):
+        low, high = 100 * found.recall_interval.low, 100 * found.recall_interval.high
+        assert row[2].replace("\u00a0", " ").endswith(f" % {low:.1f}–{high:.1f} %")
+        assert f"({low:.1f}–{high:.1f} %) | {100 * found.f1:.1f} %" in written
+
+
 def test_right_and_wrong_are_told_in_words_and_signs(run_page: Callable[..., Page]) -> None:
     page = run_page()
     assert "✓ right: cat 87 %" in page.text
@@ -166,11 +177,18 @@ def test_the_cost_is_told_in_its_units(run_page: Callable[..., Page]) -> None:
 
 def test_openings_of_the_test_split_are_listed(run_page: Callable[..., Page]) -> None:
     openings = [
-        {"when": "2026-11-21T09:41:21+00:00", "reason": "end of training", "photos": 60},
+        {
+            "when": "2026-11-21T09:41:21+00:00",
+            "reason": "end of training",
+            "photos": 60,
+            "accuracy": 0.9,
+        },
         {"when": "2026-11-22T10:00:00+00:00", "reason": "asked again", "photos": 60},
     ]
     page = run_page(test_openings=openings)
-    assert rows(page, "When the test split")[1] == ["2026-11-22 10:00 UTC", "asked again", "60"]
+    first, second = rows(page, "When the test split")
+    assert first[-1] == "90.0 %"
+    assert second == ["2026-11-22 10:00 UTC", "asked again", "60", "—"]
     assert "Only the first score is that of photos nobody had seen." in page.text
     assert "None is recorded." in run_page(test_openings=[]).text
 
@@ -217,4 +235,21 @@ def test_slices_are_a_block_and_the_worse_ones_are_marked(
     ]  # fmt: skip
     assert "It is worst where brightness is “darkest third”: 50.0" in page.text
     assert "at least 20 photos" in page.text
+    assert "t-test over the groups" not in page.text
+    found = replace(run_metrics(), slices=slices)
+    found.splits["test"] = replace(found.splits["test"], groups=7)
+    said = "and by a t-test over the groups that the photos are in, of which the larger p counts"
+    assert said in run_page(metrics=found).text
     assert "On which photos it is weak" not in run_page().text
+
+
+def test_slices_of_photos_in_groups_name_their_test(
+    run_page: Callable[..., Page], run_metrics: Callable[..., RunMetrics]
+) -> None:
+    metrics = replace(
+        run_metrics(), slices=[Slice("size", "small", 30, Figure(0.9, 0.8, 1), 0.9, 1, 1)]
+    )
+    assert "t-test" not in run_page(metrics=metrics).text
+    metrics.splits["test"] = replace(metrics.splits["test"], groups=12)
+    said = "by Fisher’s exact test and by a t-test over the groups that the photos are in"
+    assert said in run_page(metrics=metrics).text

@@ -23,14 +23,22 @@ def test_the_binder_names_every_rung_and_links_its_sheet(study_page: Callable[..
 
 
 def test_the_comparison_shows_scores_with_intervals(
-    study_page: Callable[..., Page], sheet: Callable[..., RungSheet]
+    study_page: Callable[..., Page], sheet: Callable[..., RungSheet], tmp_path: Path
 ) -> None:
     first, second = sheet("conv3"), sheet("majority", 1)
+    test = first.metrics.splits["test"]
     page = study_page(rungs=[first, second])
     cells = rows(page, "Sorted by validation accuracy")
     assert cells[0][0] == "conv3 chosen What conv3 is."
     value, low, high = (100 * getattr(first.test, name) for name in ("value", "low", "high"))
     assert cells[0][2].replace("\u00a0", " ") == f"{value:.1f} % {low:.1f}–{high:.1f} %"
+    for cell, figure in zip(cells[0][4:6], (test.balanced_accuracy, test.macro_f1), strict=True):
+        value, low, high = (100 * getattr(figure, name) for name in ("value", "low", "high"))
+        assert cell.replace("\u00a0", " ") == f"{value:.1f} % {low:.1f}–{high:.1f} %"
+    loss = test.log_loss
+    assert cells[0][6] == f"{loss.value:.3f} {loss.low:.3f}–{loss.high:.3f}"
+    written = (tmp_path / "report.md").read_text("utf-8")
+    assert f"| {loss.value:.3f} ({loss.low:.3f}–{loss.high:.3f}) |" in written
     assert cells[0][7:] == ["6 (4)", "10 s", "89,930", "400.0 MB", "1.32 ms", "no"]
     assert cells[1][7:9] == ["0", "0 s"]
     assert cells[1][-1] == "overfits"
@@ -133,15 +141,15 @@ def test_counts_stand_by_class_and_split(study_page: Callable[..., Page]) -> Non
 
 def test_openings_of_a_changed_network_are_listed(study_page: Callable[..., Page]) -> None:
     openings = [
-        Opening("2026-11-21T09:41:21+00:00", "end of training", 60, "conv3", "aaaaaaaaaaaa"),
+        Opening("2026-11-21T09:41:21+00:00", "end of training", 60, "conv3", "aaaaaaaaaaaa", 0.9),
         Opening("2026-11-22T09:41:21+00:00", "evaluate <b>", 60, "conv3", "bbbbbbbbbbbb"),
         Opening("2026-11-21T09:41:21+00:00", "end of training", 60, "dense", "cccccccccccc"),
     ]
     page = study_page(openings=openings)
     assert "The test split was opened 3 times, more than once for conv3." in page.text
     assert rows(page, "conv3: when its test photos were read") == [
-        ["2026-11-21 09:41 UTC", "end of training", "60", "aaaaaaaa"],
-        ["2026-11-22 09:41 UTC", "evaluate &lt;b&gt;", "60", "bbbbbbbb changed"],
+        ["2026-11-21 09:41 UTC", "end of training", "60", "90.0 %", "aaaaaaaa"],
+        ["2026-11-22 09:41 UTC", "evaluate &lt;b&gt;", "60", "—", "bbbbbbbb changed"],
     ]
     assert "dense: when its test photos" not in page.text
     assert "opened 1 time, once for 1 run" in study_page(openings=openings[2:]).text

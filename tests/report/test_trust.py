@@ -65,6 +65,19 @@ def test_a_bin_that_chance_explains_is_no_fault() -> None:
     )
 
 
+def test_a_bin_of_few_groups_is_no_fault_where_as_many_photos_would_be() -> None:
+    off = Bin(0.9, 0.7, 100)
+    (photos, _), (groups, _) = (
+        describe_confidence(calibration([Bin(0.7, 0.7, 100), some]))
+        for some in (off, dataclasses.replace(off, effective=8.4))
+    )
+    assert photos.startswith("It is too sure of itself")
+    assert groups == (
+        "Where it says 90 %, it is right 70 % of the time (100 photos, 95 % interval 31.5–94.6 %): "
+        "its probabilities mean what they say, as far as these test photos tell."
+    )
+
+
 @pytest.mark.parametrize(
     ("temperature", "mistakes", "said"),
     [
@@ -106,11 +119,23 @@ def test_a_sheet_says_how_far_to_trust_it(
     assert levels[0][1] == "cannot be promised with 120 validation photos"
     assert levels[1][-1].startswith("19 of 20")
     assert levels[2][-1] == "—"
+    assert "classeur predict … --max-error 5%" in page.text  # 1 % cannot be promised
     assert (tmp_path / "figures" / "reliability.svg").is_file()
     assert (tmp_path / "figures" / "risk.svg").is_file()
     markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "| 1 % | cannot be promised with 120 validation photos | | | |" in markdown
     assert "| temperature | 1 | 1.40 |" in markdown
+
+
+def test_a_sheet_names_the_groups_that_a_promise_takes(
+    run_page: Callable[..., Page], trusted: RunMetrics, curve: RiskCurve
+) -> None:
+    val = dataclasses.replace(trusted.splits["val"], groups=40)
+    grouped = dataclasses.replace(trusted, splits={**trusted.splits, "val": val})
+    page = run_page(metrics=grouped, curve=curve)
+    said = "cannot be promised with 40 groups of validation photos"
+    assert rows(page, "Saying “unsure”")[0][1] == said
+    assert "one photo from each of their groups, for a photo of a new group" in page.text
 
 
 def test_a_sheet_of_an_older_run_does_without(run_page: Callable[..., Page]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import pytest
@@ -13,8 +14,10 @@ from classeur.evaluation.openings import Opening
 from classeur.evaluation.slices import Slice
 from classeur.report.words import (
     conclude,
+    describe_few_mistakes,
     describe_fit,
     describe_openings,
+    describe_rungs_with_few_mistakes,
     describe_slices,
     describe_split,
     describe_tuning,
@@ -164,7 +167,7 @@ def test_a_conclusion_names_what_the_chosen_is_better_than_and_what_not(
         pair("dense", "majority", 0.5, differs=True),
     ]
     metrics = metrics_from([[541, 59], [60, 540]], Figure(0.901, 0.88, 0.92))
-    assert conclude("conv3", pairs, metrics, 1) == [
+    assert conclude("conv3", pairs, metrics) == [
         "conv3 had the best validation accuracy and is chosen. Of the 1,200 test photos, "
         "which had no part in that, it gets 90.1 % right (95 % interval 88.0–92.0 %).",
         "It is better than majority (+60.0 points, 95 % interval +58.0 to +62.0) and dense "
@@ -178,7 +181,12 @@ def test_a_choice_that_the_test_photos_do_not_bear_out_is_admitted(
     metrics_from: MakeMetrics,
 ) -> None:
     pairs = [pair("a", "b", -0.05, differs=True)]
-    assert conclude("a", pairs, metrics_from([[40, 10], [10, 40]]), 3)[1:] == [
+    read = [Opening(f"2026-11-0{day}", "again", 100, "a") for day in (1, 2, 3)]
+    metrics = metrics_from([[40, 10], [10, 40]])
+    scored = [dataclasses.replace(read[0], accuracy=0.712), *read[1:]]
+    said = "Its test split has been read 3 times; the first score, 71.2 %, counts."
+    assert conclude("a", pairs, metrics, scored)[-1] == said
+    assert conclude("a", pairs, metrics, read)[1:] == [
         "On the test photos it is worse than b (−5.0 points, 95 % interval −7.0 to −3.0): "
         "validation chose badly.",
         "Its test split has been read 3 times; the first score counts.",
@@ -187,7 +195,7 @@ def test_a_choice_that_the_test_photos_do_not_bear_out_is_admitted(
 
 def test_of_many_runs_a_conclusion_gives_the_names_alone(metrics_from: MakeMetrics) -> None:
     pairs = [pair("a", name, 0.1, differs=name != "f") for name in "bcdefg"]
-    assert conclude("a", pairs, metrics_from([[40, 10], [10, 40]]), 1)[1:] == [
+    assert conclude("a", pairs, metrics_from([[40, 10], [10, 40]]))[1:] == [
         "It is better than b, c, d, e and g.",
         "These test photos cannot tell it from f (+10.0 points, 95 % interval +8.0 to +12.0): "
         "indistinguishable on this test set; no test set of reasonable size would tell.",
@@ -195,13 +203,13 @@ def test_of_many_runs_a_conclusion_gives_the_names_alone(metrics_from: MakeMetri
 
 
 def test_a_single_run_is_compared_with_nothing(metrics_from: MakeMetrics) -> None:
-    (said,) = conclude("a", [], metrics_from([[40, 10], [10, 40]]), 1)
+    (said,) = conclude("a", [], metrics_from([[40, 10], [10, 40]]))
     assert said.startswith("a is the only approach. Of the 100 test photos, which had no part in ")
 
 
 def test_a_choice_that_has_learned_nothing_is_not_praised(metrics_from: MakeMetrics) -> None:
     pairs = [pair("a", "b", 0.1, differs=False)]
-    said = conclude("a", pairs, metrics_from([[30, 20], [29, 21]]), 1)
+    said = conclude("a", pairs, metrics_from([[30, 20], [29, 21]]))
     assert said[1] == (
         "That cannot be told from always answering the most frequent class: nothing was learned "
         "that these photos show."
@@ -216,6 +224,23 @@ def test_what_fine_tuning_added_is_said():
         "the backbone learning too it is 90.0 %."
     ]
     assert describe_tuning([], tuned) == []
+
+
+def test_the_log_loss_of_fewer_than_five_mistakes_has_too_short_an_interval(
+    metrics_from: MakeMetrics,
+) -> None:
+    four, five = metrics_from([[20, 3], [1, 30]]), metrics_from([[20, 3], [2, 30]])
+    assert (four.mistakes, five.mistakes) == (4, 5)
+    assert describe_few_mistakes({"train": four, "val": five, "test": four}) == (
+        "The interval of the log-loss is too short on training and test: there are fewer than five "
+        "mistakes."
+    )
+    assert describe_few_mistakes({"train": five, "test": five}) == ""
+    assert describe_rungs_with_few_mistakes({"a": five, "b": five}) == ""
+    assert describe_rungs_with_few_mistakes({"a": four, "b": five}) == (
+        "a makes fewer than five mistakes on test: the interval of such a log-loss is too short."
+    )
+    assert describe_rungs_with_few_mistakes({"a": four, "b": four}).startswith("a and b make fewer")
 
 
 def _slice(value: str, accuracy: float, corrected: float) -> Slice:

@@ -26,7 +26,7 @@ def agree(run: RunFolder, photos) -> float:
     """Return how far prediction from file bytes is from the scores of evaluation, at most."""
     scored = read_predictions(run.predictions)
     contents = [(photos / path).read_bytes() for path in scored.paths]
-    rows = np.stack([row for _, row, _ in Predictor.load(run.path).rows(contents)])
+    rows = np.stack([row for _, row, *_ in Predictor.load(run.path).rows(contents)])
     return float(np.abs(rows - scored.probabilities).max())
 
 
@@ -51,7 +51,7 @@ def test_prediction_applies_what_training_did(photos, cache, tmp_path):
     object.__setattr__(plain.classifier.preprocessing.geometry, "filters", ())
     vars(plain.classifier.preprocessing.geometry).pop("_steps")
     content = (photos / scored.paths[0]).read_bytes()
-    ((_, other, _),) = plain.rows([content])
+    ((_, other, *_),) = plain.rows([content])
     assert np.abs(other - scored.probabilities[0]).max() > 1e-3  # the filters do matter here
 
 

@@ -15,9 +15,11 @@ from tests.study.test_transfer_study import NAME, weights  # noqa: F401  a fixtu
 from classeur.config import RunConfig
 from classeur.data.manifest import read_manifest
 from classeur.errors import ClasseurError, ConfigError, SplitError, StudyError
+from classeur.evaluation.calibration import calibration_error
 from classeur.evaluation.comparison import mcnemar
-from classeur.evaluation.evaluate import read_metrics
+from classeur.evaluation.evaluate import measure_predictions, read_metrics
 from classeur.evaluation.metrics import measure
+from classeur.evaluation.pooling import pool_test
 from classeur.evaluation.predictions import read_predictions
 from classeur.models.pretrained import Pretrained
 from classeur.run_folder import RunFolder, read_json
@@ -160,6 +162,58 @@ def test_binder_and_files_say_what_is_pooled(folds):
     assert written["folds"] == 3
     assert written["rungs"][0]["fold_scores"] == study.report.rungs[0].fold_scores
     assert written["chosen_run"] == study.report.rungs[0].folder
+
+
+def test_what_trivial_features_tell_is_scored_on_the_same_pooled_photos(folds):
+    _, study = folds
+    found = study.report.trivial
+    assert found.splits["test"].photos == found.found.photos == 61
+    scored = read_predictions(study.folder / "trivial.parquet").of_split("test")
+    rung = [
+        read_predictions(r.predictions).of_split("test") for r in runs_of(study.folder, "dense")
+    ]
+    assert scored.paths == [path for part in rung for path in part.paths]
+    assert scored.correct.mean() == pytest.approx(found.found.accuracy)
+    row = study.binder.read_text().partition("trivial features<small>")[2].partition("</tr>")[0]
+    head = study.binder.read_text().partition('scope="col">approach')[2].partition("</tr>")[0]
+    spanned = sum(int(n) - 1 for n in re.findall(r'colspan="(\d+)"', row))
+    assert row.count("<td") + spanned == head.count("<th")
+    assert "of the test photos right. It is a reference" in (study.folder / "report.md").read_text()
+    written = read_json(study.folder / "comparison.json")["trivial"]
+    assert written["test_accuracy"]["value"] == pytest.approx(found.found.accuracy)
+
+
+def test_trust_is_that_of_the_pooled_predictions(folds):
+    _, study = folds
+    runs = runs_of(study.folder, "dense")
+    pooled = pool_test([read_predictions(r.predictions) for r in runs])
+    every = [read_metrics(r).calibration for r in runs]
+    sheet = next(rung for rung in study.report.rungs if rung.name == "dense")
+    found = sheet.metrics.calibration
+    assert found.after.error == calibration_error(pooled.confidence, pooled.correct)
+    assert found.after.log_loss == measure_predictions(pooled).log_loss
+    assert sum(some.photos for some in found.after.bins) == 61
+    before = np.average(
+        [some.before.log_loss.value for some in every],
+        weights=[sum(part.photos for part in some.before.bins) for some in every],
+    )
+    assert found.before.log_loss.value == pytest.approx(before, rel=1e-4)
+    assert sheet.fold_temperatures == [some.temperature for some in every]
+    assert (sheet.metrics.abstention, sheet.metrics.slices) == ([], [])
+    rung = read_json(study.folder / "comparison.json")["rungs"][0]
+    assert (rung["name"], rung["temperature"]) == (
+        "dense",
+        read_json(study.best.model)["temperature"],
+    )
+    assert rung["test_calibration_error"] == vars(found.after.error)
+
+
+def test_promises_are_left_to_the_sheets_of_the_folds(folds):
+    _, study = folds
+    for text in (study.binder.read_text(), (study.folder / "report.md").read_text()):
+        assert "These figures are of all folds, each photo with the temperature of the" in text
+        assert "it stands on the sheet of each fold" in text
+        assert "wrong: answered" not in text
 
 
 def test_called_again_nothing_is_trained(folds, monkeypatch):

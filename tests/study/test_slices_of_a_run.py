@@ -10,6 +10,7 @@ import pytest
 from huggingface_hub import ModelCard
 from PIL import Image
 
+from classeur.api import prepare
 from classeur.data.manifest import read_manifest
 from classeur.evaluation.evaluate import read_metrics
 from classeur.evaluation.slices import worst_slice
@@ -50,6 +51,11 @@ def run(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 def test_columns_travel_in_the_manifest(run: RunFolder) -> None:
     attributes = read_manifest(run.manifest).rows[0].attributes
     assert attributes == {"mode": "RGB", "lamp": "off"}, "note is free text, Height is ours"
+
+
+def test_prepared_photos_have_the_same_manifest(run: RunFolder, tmp_path: Path) -> None:
+    store = prepare(run.path.parents[1] / "photos.csv", to=tmp_path / "arrays", size=16)
+    assert (store.path / "manifest.csv").read_bytes() == run.manifest.read_bytes()
 
 
 def test_dark_photos_that_are_mislabelled_are_named(run: RunFolder) -> None:

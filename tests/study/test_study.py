@@ -11,6 +11,7 @@ from tests.study.conftest import OPTIONS
 
 from classeur.data.manifest import read_manifest
 from classeur.errors import ConfigError, RunFolderError, StudyError
+from classeur.evaluation.evaluate import read_metrics
 from classeur.run_folder import RunFolder, locked
 from classeur.study.plan import plan
 from classeur.study.study import run_study
@@ -50,6 +51,10 @@ def test_the_binder_compares_what_finished_and_names_what_failed(study):
     assert message in page
     written = json.loads((study.folder / "comparison.json").read_text())
     assert written["chosen_run"] == "dense"
+    for rung in written["rungs"]:
+        found = read_metrics(RunFolder(study.folder / rung["run"])).calibration
+        assert rung["test_calibration_error"] == vars(found.after.error)
+        assert rung["temperature"] == found.temperature
     assert study.best == RunFolder(study.folder / "dense")
 
 
@@ -151,6 +156,8 @@ def test_seeds_share_the_split_and_show_their_spread(photos, cache, tmp_path):
     assert weights[0] != weights[1]
     assert len(study.report.rungs) == 1
     assert list(study.report.rungs[0].seed_scores) == ["dense-seed0", "dense-seed1"]
+    alone = run_study(photos, ("dense",), to=study.folder, **SMALL)  # its seed is 0, too
+    assert list(alone.report.rungs[0].seed_scores) == ["dense-seed0", "dense-seed1"]
 
 
 @pytest.mark.slow

@@ -75,7 +75,7 @@ class TestOnScratch:
 
     def check_page(self, found):
         page = Page(found.page)
-        assert f"{len(found.suspects)} labels are probably wrong, of 900 photos" in page.text
+        assert f"{len(found.suspects)} labels may be wrong, of 900 photos" in page.text
         assert len(page.named("img")) == len(found.suspects)
         assert "a small convolutional network trained from scratch, in 4 folds" in page.text
         assert "--relabel suspicious.csv" in page.text

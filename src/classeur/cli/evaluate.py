@@ -17,6 +17,15 @@ from classeur.config import LAYOUTS
 @click.option("--data", type=click.Path(path_type=Path), help="Other labelled photos.")
 @click.option("--layout", type=click.Choice(LAYOUTS), help="Of --data. [default: auto]")
 @click.option("--label-from", metavar="REGEX", help="Of --data: the label in each file name.")
+@click.option(
+    "--group-from",
+    metavar="REGEX",
+    help="Of --data: what each photo belongs to (patient, camera, day), searched in its path; the "
+    "intervals are then over these groups.",
+)
+@click.option(
+    "--group-column", metavar="NAME", help="Of --data: the same, from that column of a table."
+)
 @click.option("--classes", type=comma_list, metavar="A,B,…", help="Of --data: these labels only.")
 @click.option(
     "--split",
@@ -43,7 +52,10 @@ def command(
     if data is not None and split is not None:
         raise click.UsageError("--split is of the run's own photos; of --data, all are scored.")
     from classeur.cli.show import show_metrics, show_slices
+    from classeur.evaluation.predictions import read_predictions
+    from classeur.report.strange import describe_strange, strange_photos
     from classeur.report.trust import describe_reached
+    from classeur.run_folder import RunFolder
     from classeur.study.log import show_log
     from classeur.study.score import evaluate
 
@@ -61,6 +73,10 @@ def command(
             "one is optimistic",
             err=True,
         )
+    strange = None
+    if score.predictions.strangeness is not None:
+        own = read_predictions(RunFolder(run).predictions)
+        strange = strange_photos(score.predictions, own.of_split("val"))
     shown = {
         **score.metrics.to_dict(),
         "slices": [found.to_dict() for found in score.slices],
@@ -68,11 +84,13 @@ def command(
         "unreadable": [item.path for item in score.unreadable],
         "openings": score.openings,
         "changed": score.changed,
+        **({"strange": strange.to_dict()} if strange else {}),
         **({"reached": score.reached.to_dict()} if score.reached else {}),
     }
     if as_json:
         click.echo(json.dumps(shown, indent=2))
         return
     said = [show_metrics(score.metrics), show_slices(score.slices)]
+    said += [describe_strange(strange, "photo")] if strange else []
     said += [describe_reached(score.reached)] if score.reached else []
     click.echo("\n\n".join(filter(None, said)))

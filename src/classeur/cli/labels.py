@@ -33,7 +33,7 @@ from classeur.cli.options import DATA, config_options
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Of the folds.")
 @config_options(DATA, without=("val", "test", "folds", "fold"))
 def command(photos: Path, **options: Any) -> None:
-    """List the labels that are probably wrong, for you to decide.
+    """List the labels that may be wrong, for you to decide.
 
     Each photo is judged by what has not learned from it. Nothing is changed: fill in the column
     `decision` of suspicious.csv (drop, relabel, another label, or keep), and give it to train,

@@ -18,7 +18,7 @@ from classeur.terminal import make_harmless
 
 _COMMANDS = {
     "inspect": "What is in a folder of photos: classes, sizes, duplicates, unreadable files.",
-    "labels": "List the labels that are probably wrong, for you to decide.",
+    "labels": "List the labels that may be wrong, for you to decide.",
     "prepare": "Decode photos once into arrays that numpy.load opens.",
     "train": "Train one recipe on a folder of photos.",
     "evaluate": "Score a run again, on its own photos or on others.",

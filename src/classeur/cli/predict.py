@@ -37,8 +37,9 @@ _SHOWN = 24
     help="Write each photo there with a heat map of where the network looked (Grad-CAM).",
 )  # fmt: skip
 @click.option(
-    "--strange-share", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="X",
-    help="Share of photos of the run's own kind that may be called strange. [default: 0.05]",
+    "--strange-share", type=Share(), metavar="SHARE",
+    help="Share of photos of the run's own kind that may be called strange: 1% or 0.01. "
+    "[default: 5%]",
 )  # fmt: skip
 @click.option(
     "--top-k", type=click.IntRange(1), default=3, show_default=True, help="Classes to name."
@@ -76,8 +77,10 @@ def command(
 
     A photo that cannot be read is a row with its error; the exit code is then 3.
 
-    --max-error holds with 95 % probability for photos like those of the run; it is chosen on the
-    run's validation photos, and refused where they are too few for it.
+    --max-error holds with 95 % probability for photos like the run's validation photos, on which it
+    is chosen, as if they had chosen nothing else: they also chose the epoch and the temperature,
+    perhaps the approach. The sheet shows what the test photos reached. Where validation photos
+    come in groups it is for a photo of a new group. It is refused where they are too few.
     """
     from tqdm import tqdm
 
@@ -103,8 +106,15 @@ def command(
     )
     if explain is not None:
         answers = _explained(predictor, answers, explain)
+    tells = predictor.tells_strange
+    if predictor.novelty is not None and not tells:
+        click.echo(
+            "this network cannot tell strange photos: it hardly tells its own from the same cut "
+            f"up and shuffled (AUROC {predictor.novelty.auroc:.2f})",
+            err=True,
+        )
     doubt = ("unsure", "possible") if max_error else ("unsure",) if abstain_below else ()
-    columns = (*doubt, *(("strangeness", "strange") if predictor.novelty else ()))
+    columns = (*doubt, *(("strangeness", "strange") if tells else ()))
     written = (
         write_csv(answers, sys.stdout, top_k, columns)
         if output is None

@@ -39,7 +39,10 @@ def show_metrics(metrics: Metrics) -> str:
             for c in metrics.per_class
         ],
     )
-    groups = f" in {metrics.groups:,} groups; intervals are over the groups" * bool(metrics.groups)
+    groups = (
+        f" in {metrics.groups:,} groups (given, or copies of one picture); intervals are over the "
+        "groups"
+    ) * bool(metrics.groups)
     return f"{metrics.photos:,} photos{groups}\n\n{figures}\n\n{classes}"
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MOST_VALUES = 20
 """Different values up to which a column is taken value by value."""
 
-KNOWN = frozenset({"sha256", "width", "height", "mode"})
+KNOWN = frozenset({"sha256", "width", "height", "mode", "kept_with"})
 """What Classeur finds out itself: a column of that name is passed over."""
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from classeur.data.facts import PhotoFacts
 from classeur.data.manifest import Manifest
 from classeur.data.records import Record
-from classeur.data.split import kept_together, split
+from classeur.data.split import Lack, kept_together, split
 from classeur.errors import SplitError
 
 
@@ -55,13 +55,19 @@ def parts_of(facts: Sequence[PhotoFacts], folds: int, seed: int = 0) -> dict[str
     clusters.sort(key=lambda cluster: (-len(cluster), cluster[0].label))
     held: dict[int, Counter[str]] = {part: Counter() for part in range(1, folds + 1)}
     sizes = dict.fromkeys(held, 0)
+    lack = Lack(clusters, held)
     result: dict[str, int] = {}
     for cluster in clusters:
         labels = Counter(fact.label for fact in cluster)
-        # To the part that holds the least of these labels, each as a share of its photos.
-        shares = {label: number / counts[label] for label, number in labels.items()}
-        fullness = {p: (sum(held[p][x] * s for x, s in shares.items()), sizes[p]) for p in held}
+        # To the part that holds the least of these labels, each as a share of its photos, unless
+        # another would never get one of them.
+        weights = {label: number / counts[label] ** 2 for label, number in labels.items()}
+        fullness = {
+            p: (-lack.urgent(labels, p), sum(held[p][x] * w for x, w in weights.items()), sizes[p])
+            for p in held
+        }
         emptiest = min(fullness, key=fullness.__getitem__)
+        lack.give(labels, emptiest)
         held[emptiest].update(labels)
         sizes[emptiest] += len(cluster)
         result.update((fact.path, emptiest) for fact in cluster)

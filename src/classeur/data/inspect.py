@@ -17,6 +17,7 @@ from classeur.data.near_duplicates import NearPair, find_near_duplicates, groupe
 from classeur.data.near_findings import (
     NearDuplicates,
     NearLeak,
+    cut_pairs,
     near_duplicates,
     near_leaks,
     near_sentences,
@@ -110,6 +111,8 @@ class Inspection:
     """What a reviewed list of labels changed; None: there was none."""
     near_duplicates: list[NearDuplicates] = field(default_factory=list)
     near_leaks: list[NearLeak] = field(default_factory=list)
+    cut_pairs: int = 0
+    """Pairs of near-duplicates that are in no group together: a split may separate them."""
 
     @property
     def class_names(self) -> list[str]:
@@ -171,7 +174,7 @@ class Inspection:
             found.append(self.trivial.sentence())
         if self.review:
             found.append(self.review.sentence())
-        found += near_sentences(self.near_duplicates, self.near_leaks)
+        found += near_sentences(self.near_duplicates, self.near_leaks, self.cut_pairs)
         if self.imbalance >= 3:
             found.append(
                 f"The largest class has {self.imbalance:.1f} photos for each one of the smallest: "
@@ -257,6 +260,7 @@ def findings(
         review=listing.review,
         near_duplicates=near_duplicates(facts, near),
         near_leaks=near_leaks(facts, near),
+        cut_pairs=cut_pairs(facts, near),
     )
 
 

@@ -1,5 +1,6 @@
 """Which photo is in which split: path, label, split, sha256, width, height, group.
 
+`kept_with` follows where photos are kept together for another reason than their group: copies.
 Further columns hold what else is known of each photo: see `attributes`.
 """
 
@@ -37,6 +38,14 @@ class ManifestRow:
     group: str
     attributes: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Further columns: what a score may depend on. The same split is the same without them."""
+    kept_with: str = field(default="", compare=False)
+    """What names the photos it is kept together with, where its group does not: the path of a copy.
+    Empty in manifests of earlier versions."""
+
+    @property
+    def unit(self) -> str:
+        """What names the photos that are no independent evidence beside it; empty: it is alone."""
+        return self.kept_with or self.group
 
     @classmethod
     def of(cls, fact: PhotoFacts, split: str) -> ManifestRow:
@@ -44,7 +53,9 @@ class ManifestRow:
         return cls(fact.path, fact.label, split, fact.sha256, fact.width, fact.height, fact.group)
 
 
-COLUMNS = tuple(field.name for field in fields(ManifestRow) if field.name != "attributes")
+KEPT_WITH = "kept_with"
+
+COLUMNS = tuple(f.name for f in fields(ManifestRow) if f.name not in ("attributes", KEPT_WITH))
 """The columns that every manifest begins with."""
 
 
@@ -78,9 +89,10 @@ class Manifest:
         """Return the manifest as CSV text."""
         text = io.StringIO()
         more = list(dict.fromkeys(name for row in self.rows for name in row.attributes))
-        writer = RowWriter(text, [*COLUMNS, *more])
+        own = (*COLUMNS, *([KEPT_WITH] if any(row.kept_with for row in self.rows) else []))
+        writer = RowWriter(text, [*own, *more])
         for row in self.rows:
-            known = (getattr(row, name) for name in COLUMNS)
+            known = (getattr(row, name) for name in own)
             writer.write([*known, *(row.attributes.get(name, "") for name in more)])
         return text.getvalue()
 
@@ -164,5 +176,6 @@ def _row(path: Path, line: int, values: dict[Any, Any]) -> ManifestRow:
         )
     return ManifestRow(
         values["path"], values["label"], values["split"], values["sha256"], width, height,
-        values["group"], {k: v for k, v in values.items() if k not in COLUMNS},
+        values["group"], {k: v for k, v in values.items() if k not in (*COLUMNS, KEPT_WITH)},
+        values.get(KEPT_WITH, ""),
     )  # fmt: skip

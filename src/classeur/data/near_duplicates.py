@@ -16,21 +16,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from classeur.data.candidates import RADIUS, Candidates, candidates
 from classeur.data.decode import decode
 from classeur.data.facts import PhotoFacts
+from classeur.data.joining import Joined
 from classeur.data.likeness import SIDE, likeness, small
-from classeur.data.neighbours import BITS, PAIRS_EACH, neighbours
+from classeur.data.neighbours import BITS
 from classeur.data.parallel import in_parallel
 from classeur.data.perceptual import perceptual_hash
 from classeur.data.reader import PhotoReader
 from classeur.data.rows import write_rows
 from classeur.errors import UnreadablePhotoError
-
-RADIUS = 24
-"""Bits of 128 in which the hashes of near-duplicates differ at most."""
-
-SLACK = 3
-"""Bits more at the first look, whose hash may be of a picture decoded at another scale."""
 
 ALIKE = 0.8
 """Likeness from which two photos are near-duplicates."""
@@ -38,9 +34,24 @@ ALIKE = 0.8
 CROWDED = 0.97
 """The same, where so many hashes are close that closeness is no evidence: pictures of digits."""
 
+STRANGERS = 0.2
+"""Share of the photos of close hashes above which, being unlike each other, they are such a crowd.
+
+Less, and the many are copies: a folder that was augmented before it came."""
+
 RELATED = 0.5
 """Likeness below which two photos are in no group together, whatever lies between them."""
 
+COPIES = 0.9
+"""Likeness from which two photos are kept together even so, as long as their group is short."""
+
+LONGEST = 100
+"""Photos of a group that copies join, whatever its ends look like. A film is longer."""
+
+Pair = tuple[int, int]
+
+_SAMPLE = 200  # pairs that tell a crowd from many copies
+_AT_ONCE = 1024  # pairs looked at before what they join is known
 _KEPT = 4096  # small pictures kept in memory, 12 KB each
 
 
@@ -64,38 +75,42 @@ def find_near_duplicates(facts: Sequence[PhotoFacts], reader: PhotoReader) -> li
         reader: of the same root.
     """
     firsts = list({fact.content: fact for fact in reversed(facts) if fact.hash}.values())[::-1]
-    pairs, crowded = candidates([fact.hash for fact in firsts])
-    enough = CROWDED if crowded else ALIKE
-    looks = _Looks(reader)
+    found = candidates([fact.hash for fact in firsts])
+    confirmed = _Confirmed([fact.path for fact in firsts], _Looks(reader))
+    if found.many and confirmed.strangers(found.sample(_SAMPLE)) > STRANGERS:
+        found, confirmed.enough = found.closest(), CROWDED
+    leaders = _leaders(found, confirmed)
+    close = [
+        (min(a, b), max(a, b))
+        for one, other in found.close
+        for a in leaders[one]
+        for b in leaders[other]
+    ]
+    confirmed.look_at(close, skip_joined=len(close) > found.few)
+    return confirmed.pairs()
 
-    def confirm(pair: NDArray[np.int64]) -> NearPair | None:
-        first, second = (firsts[i].path for i in pair)
-        if looks.distance(first, second) > RADIUS:
-            return None
-        alike = looks.likeness(first, second)
-        return NearPair(first, second, round(alike, 4)) if alike >= enough else None
 
-    return [pair for pair in in_parallel(confirm, pairs, chunk=16) if pair is not None]
+def _leaders(found: Candidates, confirmed: _Confirmed) -> list[list[int]]:
+    """Return the photos that stand for each hash, where others of equal hash are copies of them.
 
-
-def candidates(hashes: Sequence[str]) -> tuple[NDArray[np.int64], bool]:
-    """Return the pairs of hashes, (M, 2) indices, that differ in at most `RADIUS + SLACK` bits.
-
-    Of equal hashes the first stands for all, and is paired with each. The second value says
-    whether there are so many pairs, on average, that a close hash is no evidence.
+    The first is compared with all of its hash; of those that are unlike it the first leads the
+    others, and so on, until all are compared or `found.few` pairs were looked at.
     """
-    if len(hashes) < 2:
-        return np.empty((0, 2), np.int64), False
-    codes = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint64).reshape(-1, BITS // 64)
-    distinct, firsts, places = np.unique(codes, axis=0, return_index=True, return_inverse=True)
-    leaders = firsts[places.reshape(-1)]
-    followers = np.flatnonzero(leaders != np.arange(len(codes)))
-    equal = np.stack([leaders[followers], followers], axis=1)
-    close, radius = neighbours(distinct, RADIUS + SLACK)
-    near = np.sort(firsts[close], axis=1)
-    pairs = np.concatenate([equal, near])
-    crowded = radius < RADIUS + SLACK or len(close) > PAIRS_EACH * len(distinct)
-    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))], crowded
+    leaders = [[bucket[0]] for bucket in found.buckets]
+    rest = {place: bucket for place, bucket in enumerate(found.buckets) if len(bucket) > 1}
+    looked_at = 0
+    while rest and looked_at <= found.few:
+        pairs = [(first, other) for first, *others in rest.values() for other in others]
+        alike = confirmed.look_at(pairs)
+        looked_at += len(pairs)
+        unlike = {
+            place: [other for other in others if (first, other) not in alike]
+            for place, (first, *others) in rest.items()
+        }
+        rest = {place: bucket for place, bucket in unlike.items() if bucket}
+        for place, bucket in rest.items():
+            leaders[place].append(bucket[0])
+    return leaders
 
 
 def grouped(
@@ -104,7 +119,8 @@ def grouped(
     """Return the facts with `near` set: the path of the first photo of each one's group.
 
     Pairs join groups, the most alike first, unless the first photos of both are unlike each other:
-    a chain in which each photo resembles the next does not make its ends near-duplicates.
+    a chain in which each photo resembles the next does not make its ends near-duplicates. Copies
+    are joined even so, up to `LONGEST` photos.
     """
     rank = {fact.path: index for index, fact in enumerate(facts)}
     head: dict[str, str] = {}
@@ -115,10 +131,13 @@ def grouped(
         if len(heads) == 1:
             continue
         one, other = sorted(heads, key=rank.__getitem__)
-        if {one, other} != {pair.first, pair.second} and looks.likeness(one, other) < RELATED:
+        joined = members.get(one, [one]) + members.get(other, [other])
+        is_kept = pair.likeness >= COPIES and len(joined) <= LONGEST
+        is_kept = is_kept or {one, other} == {pair.first, pair.second}
+        if not is_kept and looks.likeness(one, other) < RELATED:
             continue
-        joined = members.setdefault(one, [one])
-        joined += members.pop(other, [other])
+        members[one] = joined
+        members.pop(other, None)
         head.update(dict.fromkeys(joined, one))
     by_content = {fact.content: head[fact.path] for fact in facts if fact.path in head}
     return [replace(fact, near=by_content.get(fact.content, "")) for fact in facts]
@@ -135,6 +154,52 @@ def read_near_duplicates(path: Path) -> list[NearPair]:
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         rows = list(csv.DictReader(file))
     return [NearPair(row["first"], row["second"], float(row["likeness"])) for row in rows]
+
+
+class _Confirmed:
+    """The pairs that turned out to be near-duplicates."""
+
+    def __init__(self, paths: Sequence[str], looks: _Looks) -> None:
+        self.enough = ALIKE
+        self._paths, self._looks = paths, looks
+        self._alike: dict[Pair, NearPair] = {}
+
+    def look_at(self, pairs: Sequence[Pair], *, skip_joined: bool = False) -> set[Pair]:
+        """Compare photos, by index, and return the pairs that are near-duplicates.
+
+        Args:
+            pairs: the most promising first.
+            skip_joined: leave out pairs that are connected through others already.
+        """
+        joined: Joined[int] = Joined()
+        found: dict[Pair, NearPair] = {}
+        step = _AT_ONCE if skip_joined else max(1, len(pairs))
+        for start in range(0, len(pairs), step):
+            some = pairs[start : start + step]
+            fresh = sorted(pair for pair in some if len({*map(joined.root, pair)}) == 2)
+            for pair, alike in zip(fresh, in_parallel(self._confirm, fresh, chunk=16), strict=True):
+                if alike:
+                    found[pair] = alike
+                    if skip_joined:
+                        joined.join(*pair)
+        self._alike |= found
+        return set(found)
+
+    def strangers(self, pairs: Sequence[Pair]) -> float:
+        """Return the share of pairs that are unlike, though their hashes are close."""
+        alike = sum(self._confirm(pair) is not None for pair in pairs)
+        return 1 - alike / max(1, len(pairs))
+
+    def pairs(self) -> list[NearPair]:
+        """Return all of them, in the order of the photos."""
+        return [self._alike[pair] for pair in sorted(self._alike)]
+
+    def _confirm(self, pair: Pair) -> NearPair | None:
+        first, second = (self._paths[index] for index in pair)
+        if self._looks.distance(first, second) > RADIUS:
+            return None
+        alike = self._looks.likeness(first, second)
+        return NearPair(first, second, round(alike, 4)) if alike >= self.enough else None
 
 
 class _Looks:

@@ -36,12 +36,43 @@ class NearLeak:
 
 @dataclass(frozen=True)
 class Copies:
-    """Photos of a split that have a copy among the training photos, by path."""
+    """Photos of a split that have a copy in another split, by path."""
 
     exact: list[str]
     """Equal pixel for pixel, or byte for byte."""
     near: list[str]
     """Nearly the same picture, and no exact copy."""
+
+    @property
+    def paths(self) -> set[str]:
+        """All of them."""
+        return {*self.exact, *self.near}
+
+
+@dataclass(frozen=True)
+class CopiesAcross:
+    """Photos that have a copy on another side of the split that a run was made on."""
+
+    test: Copies
+    """Test photos with a copy among the training photos."""
+    val: Copies
+    """Validation photos with a copy among the training photos."""
+    test_in_val: Copies
+    """Test photos with a copy among the validation photos."""
+
+    @classmethod
+    def of(cls, facts: Sequence[PhotoFacts], pairs: Sequence[NearPair]) -> CopiesAcross:
+        """Find them.
+
+        Args:
+            facts: with the split that each photo is used in.
+            pairs: the near-duplicates among them.
+        """
+        return cls(
+            copies_among(facts, pairs),
+            copies_among(facts, pairs, "val"),
+            copies_among(facts, pairs, "test", "val"),
+        )
 
 
 def near_duplicates(facts: Sequence[PhotoFacts], pairs: Sequence[NearPair]) -> list[NearDuplicates]:
@@ -101,7 +132,24 @@ def _apart(
                 yield one, other
 
 
-def near_sentences(groups: Sequence[NearDuplicates], leaks: Sequence[NearLeak]) -> Iterator[str]:
+def cut_pairs(facts: Sequence[PhotoFacts], pairs: Sequence[NearPair]) -> int:
+    """Return how many pairs a split that is still to be made may put on two sides.
+
+    Their groups were not joined, because a chain between unlike photos would have been the group.
+    """
+    of = {fact.path: fact for fact in facts}
+    both = ((of[pair.first], of[pair.second]) for pair in pairs)
+    return sum(
+        one.near != other.near
+        and (not one.group or one.group != other.group)
+        and not (one.split and other.split)
+        for one, other in both
+    )
+
+
+def near_sentences(
+    groups: Sequence[NearDuplicates], leaks: Sequence[NearLeak], cut: int = 0
+) -> Iterator[str]:
     """Yield what calls for a decision, in plain sentences."""
     contradictions = sum(len(group.labels) > 1 for group in groups)
     if contradictions:
@@ -115,6 +163,12 @@ def near_sentences(groups: Sequence[NearDuplicates], leaks: Sequence[NearLeak]) 
             f"{'lies' if len(leaks) == 1 else 'lie'} in different splits: scores on such photos "
             "are too good."
         )
+    if cut:
+        yield (
+            f"{cut} {'pair' if cut == 1 else 'pairs'} of near-duplicates "
+            f"{'belongs' if cut == 1 else 'belong'} to a series whose ends are different, which "
+            "was cut: a split may separate them. Name the series with --group-from."
+        )
     more = sum(len(group.paths) - 1 for group in groups)
     if more:
         yield (
@@ -123,22 +177,32 @@ def near_sentences(groups: Sequence[NearDuplicates], leaks: Sequence[NearLeak]) 
         )
 
 
-def copies_in_training(facts: Sequence[PhotoFacts], split: str = "test") -> Copies:
-    """Return the photos of a split that have a copy among the training photos.
+def copies_among(
+    facts: Sequence[PhotoFacts],
+    pairs: Sequence[NearPair],
+    split: str = "test",
+    other: str = "train",
+) -> Copies:
+    """Return the photos of a split that have a copy in another: by default, test in training.
 
     Args:
         facts: with the split that each photo is used in.
-        split: `test` or `val`.
+        pairs: the near-duplicates among them: a group may have been cut between the two.
+        split: whose photos are returned.
+        other: where their copies are.
     """
-    train = [fact for fact in facts if fact.split == "train"]
-    content, files = {fact.content for fact in train}, {fact.sha256 for fact in train}
-    near = {fact.near for fact in train if fact.near}
+    there = [fact for fact in facts if fact.split == other]
+    content, files = {fact.content for fact in there}, {fact.sha256 for fact in there}
+    groups = {fact.near for fact in there if fact.near}
+    of = {fact.path: fact.content for fact in facts}
+    both = [(of[pair.first], of[pair.second]) for pair in pairs]
+    beside = {one for pair in both for one, two in (pair, pair[::-1]) if two in content}
     exact_paths, near_paths = [], []
     for fact in facts:
         if fact.split != split:
             continue
         if fact.content in content or fact.sha256 in files:
             exact_paths.append(fact.path)
-        elif fact.near in near:
+        elif fact.near in groups or fact.content in beside:
             near_paths.append(fact.path)
     return Copies(exact_paths, near_paths)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from classeur.config import DataConfig, PreprocessingConfig
+from classeur.data.attributes import with_attributes
 from classeur.data.facts import PhotoFacts, read_unreadable, write_unreadable
 from classeur.data.filters import parse_filters
 from classeur.data.folds import refuse_given, split_fold
@@ -16,7 +17,7 @@ from classeur.data.records import Listing
 from classeur.data.review import apply_review
 from classeur.data.scan import scan
 from classeur.data.sources import list_photos
-from classeur.data.split import split
+from classeur.data.split import split, with_units
 from classeur.data.store import Store, build_store, copy_cached
 from classeur.run_folder import write_json
 
@@ -67,12 +68,17 @@ def split_as(config: DataConfig, facts: list[PhotoFacts]) -> Manifest:
     """Split photos as a config says; with a manifest, as it does. In the order of `facts`."""
     if config.manifest:
         rows = {row.path: row for row in read_manifest(Path(config.manifest)).rows}
-        return Manifest([rows[fact.path] for fact in facts])
+        return with_units(Manifest([rows[fact.path] for fact in facts]), facts)
     if config.folds:
         return split_fold(
             facts, folds=config.folds, fold=config.fold, val=config.val, seed=config.split_seed
         )
     return split(facts, val=config.val, test=config.test, seed=config.split_seed)
+
+
+def manifest_of(config: DataConfig, listing: Listing, facts: list[PhotoFacts]) -> Manifest:
+    """Split photos as a config says, and note what else is known of them."""
+    return with_attributes(split_as(config, facts), facts, listing.columns)
 
 
 def prepare(config: DataConfig, preprocessing: PreprocessingConfig, to: Path) -> Store:
@@ -98,7 +104,7 @@ def prepare(config: DataConfig, preprocessing: PreprocessingConfig, to: Path) ->
     )
 
     def add(folder: Path, facts: list[PhotoFacts]) -> None:
-        manifest = split_as(config, facts)
+        manifest = manifest_of(config, listing, facts)
         indices = {label: index for index, label in enumerate(manifest.class_names)}
         np.save(folder / "labels.npy", np.array([indices[f.label] for f in facts], np.int64))
         write_json(folder / "class_names.json", manifest.class_names)

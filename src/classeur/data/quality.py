@@ -9,7 +9,7 @@ holds anyway, shrunk to 64 pixels. Sharpness is the spread of the Laplacian (Pec
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from classeur.data.decode import Decoded
+from classeur.data.outliers import outlying
 
 if TYPE_CHECKING:
     from classeur.data.facts import PhotoFacts
@@ -114,6 +115,7 @@ KINDS = {
     "blurred": "blurred",
     "shape": "of an odd shape",
     "size": "of an odd size",
+    "unlike": "unlike the others",
 }
 """Kind -> what is said of such photos."""
 
@@ -144,7 +146,17 @@ def odd_photos(facts: Sequence[PhotoFacts]) -> list[Odd]:
         "shape": lambda f: NARROW - min(f.width, f.height) / max(f.width, f.height),
         "size": unusual,
     }
-    return [odd for kind, how in measures.items() if (odd := _oddest(kind, facts, how)).paths]
+    found = [odd for kind, how in measures.items() if (odd := _oddest(kind, facts, how)).paths]
+    return [*found, *_unlike(facts, {path for odd in found for path in odd.paths})]
+
+
+def _unlike(facts: Sequence[PhotoFacts], named: Collection[str]) -> list[Odd]:
+    """Return the photos that are odd in no way that has a name, but unlike the others."""
+    beyond = outlying(facts)
+    order = np.argsort(-beyond, kind="stable")
+    far = [facts[i].path for i in order if beyond[i] > 0]
+    paths = [path for path in far if path not in named]
+    return [Odd("unlike", paths)] if paths else []
 
 
 def _oddest(kind: str, facts: Iterable[PhotoFacts], oddness: Oddness) -> Odd:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import replace
 
 from classeur.data.facts import PhotoFacts
 from classeur.data.manifest import Manifest, ManifestRow
@@ -50,7 +51,22 @@ def split(
     drawn = _draw(pool, shares, seed) if len(shares) > 1 else {f.path: "train" for f in pool}
     chosen = {f.path: f.split for f in facts} | drawn | pulled
     _check(facts, chosen)
-    return Manifest([ManifestRow.of(fact, chosen[fact.path]) for fact in facts])
+    manifest = Manifest([ManifestRow.of(fact, chosen[fact.path]) for fact in facts])
+    return with_units(manifest, facts)
+
+
+def with_units(manifest: Manifest, facts: Sequence[PhotoFacts]) -> Manifest:
+    """Return the manifest with the photos named that each one is kept together with.
+
+    By their group, if they have one in common; else by the path of the first of them.
+    """
+    names: dict[str, str] = {}
+    for cluster in kept_together(facts):
+        if len(cluster) > 1:
+            groups = {fact.group for fact in cluster} - {""}
+            name = groups.pop() if len(groups) == 1 else cluster[0].path
+            names.update((fact.path, name) for fact in cluster if fact.group != name)
+    return Manifest([replace(row, kept_with=names.get(row.path, "")) for row in manifest.rows])
 
 
 def _pulled(facts: Sequence[PhotoFacts]) -> dict[str, str]:
@@ -69,19 +85,51 @@ def _pulled(facts: Sequence[PhotoFacts]) -> dict[str, str]:
 
 def _draw(pool: Sequence[PhotoFacts], shares: Shares, seed: int) -> dict[str, str]:
     """Assign the photos of the pool; return path -> split."""
-    wanted = _targets(Counter(fact.label for fact in pool), shares)
+    counts = Counter(fact.label for fact in pool)
+    wanted = _targets(counts, shares)
     clusters = kept_together(pool)
+    lack = Lack(clusters, shares)
     random.Random(seed).shuffle(clusters)
-    clusters.sort(key=len, reverse=True)  # stable: the big ones first, each size in random order
+    # Stable: those with the largest shares of their labels first, equal ones in random order.
+    clusters.sort(key=lambda cluster: -sum(1 / counts[fact.label] for fact in cluster))
     result: dict[str, str] = {}
     for cluster in clusters:
         labels = Counter(fact.label for fact in cluster)
-        # To the split that lacks the largest part of what it should have of these labels.
-        best = max(shares, key=lambda s: sum(wanted[s, label] * n for label, n in labels.items()))
+        # In shares of a label, so that the rare count like the frequent. To give where the sum of
+        # what is wanted times what is given is the largest leaves the least squares wanting.
+        weights = {label: number / counts[label] ** 2 for label, number in labels.items()}
+        worth = {
+            name: (lack.urgent(labels, name), sum(wanted[name, x] * w for x, w in weights.items()))
+            for name in shares
+        }
+        best = max(worth, key=worth.__getitem__)
+        lack.give(labels, best)
         for label, number in labels.items():
             wanted[best, label] -= number
         result.update((fact.path, best) for fact in cluster)
     return result
+
+
+class Lack:
+    """Which sides still have nothing of a label that can no longer be given anywhere else."""
+
+    def __init__(self, clusters: Sequence[Sequence[PhotoFacts]], sides: Iterable[Hashable]) -> None:
+        """Start with clusters that are all still to be given, and sides that have nothing."""
+        self._left = _units(clusters)
+        self._without = {label: set(sides) for label in self._left}
+
+    def urgent(self, labels: Iterable[str], side: Hashable) -> int:
+        """Count the labels of a cluster that this side lacks, with no cluster of them to spare."""
+        return sum(
+            side in self._without[label] and self._left[label] <= len(self._without[label])
+            for label in labels
+        )
+
+    def give(self, labels: Iterable[str], side: Hashable) -> None:
+        """Note that a cluster with these labels went to this side."""
+        for label in labels:
+            self._left[label] -= 1
+            self._without[label].discard(side)
 
 
 def _targets(counts: Counter[str], shares: Shares) -> dict[tuple[str, str], float]:
@@ -136,7 +184,7 @@ def _check(facts: Sequence[PhotoFacts], chosen: dict[str, str]) -> None:
         if not all(numbers[name] for name in SPLITS)
     }
     if lacking:
-        together = _units(facts)
+        together = _units(kept_together(facts))
         named = "; ".join(
             f"{label} ({_amount(sum(counts[label].values()), together[label])}, none left for "
             f"{', '.join(splits)})"
@@ -148,11 +196,9 @@ def _check(facts: Sequence[PhotoFacts], chosen: dict[str, str]) -> None:
         )
 
 
-def _units(facts: Sequence[PhotoFacts]) -> Counter[str]:
-    """Return label -> how many parts its photos come in, each of which stays together."""
-    return Counter(
-        label for cluster in kept_together(facts) for label in {fact.label for fact in cluster}
-    )
+def _units(clusters: Sequence[Sequence[PhotoFacts]]) -> Counter[str]:
+    """Return label -> how many of the clusters have photos of it."""
+    return Counter(label for cluster in clusters for label in {fact.label for fact in cluster})
 
 
 def _amount(photos: int, units: int) -> str:

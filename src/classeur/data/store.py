@@ -53,7 +53,7 @@ from classeur.data.records import Listing, Record, Unreadable
 from classeur.data.staging import staged
 from classeur.errors import ConfigError, DataError, StoreError, UnreadablePhotoError
 
-STORE_VERSION = 5
+STORE_VERSION = 6
 
 _SHARED = ("photos.npy", "facts.csv", "near_duplicates.csv")
 """What does not depend on the files that cannot be read."""

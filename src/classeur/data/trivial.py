@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from classeur.data.facts import PhotoFacts
 from classeur.data.folds import assign_folds
+from classeur.data.split import kept_together
 
 MARGIN = 1 / 3
 """Labels are told from a trivial feature if it gets so much of the way from the majority class's
 accuracy to 1, …"""
 
 SIGNIFICANT = 0.001
-"""… and a one-sided exact McNemar test against the majority class has a p-value below this."""
+"""… and a one-sided exact test against the majority class has a p-value below this."""
 
 FEWEST = 50
 """Photos below which nothing is said."""
@@ -42,13 +43,15 @@ class Trivial:
 
     photos: int
     accuracy: float
-    """Of a decision tree on all of them, and its exact 95 % interval (Clopper and Pearson)."""
+    """Of a decision tree on all of them, and its exact 95 % interval (Clopper and Pearson), over
+    groups where photos belong together."""
     low: float
     high: float
     majority: float
     """Accuracy of always answering the most frequent class."""
     p_value: float
-    """Of the tree being no better than that, McNemar's exact test, one-sided."""
+    """Of the tree being no better than that, McNemar's exact test, one-sided; over groups the sign
+    test."""
     alone: dict[str, float] = field(default_factory=dict)
     """Accuracy of a tree on each feature alone, the best first; in a study on the validation
     photos, which choose."""
@@ -112,29 +115,72 @@ def find_trivial(facts: Sequence[PhotoFacts]) -> Trivial | None:
     folds = [(rows[fold_of != fold], rows[fold_of == fold]) for fold in range(_FOLDS)]
     features = trivial_features(facts)
     alone = {name: correct(table, labels, folds).mean() for name, table in features.items()}
-    return judge(all_of(features), labels, folds, alone)
+    return judge(all_of(features), labels, folds, alone, _belonging(facts))
+
+
+def _belonging(facts: Sequence[PhotoFacts]) -> list[str]:
+    """Return what each photo belongs to: photos of one group, or of one picture, share it."""
+    clusters = enumerate(kept_together(facts))
+    of = {fact.path: f"{number}" for number, cluster in clusters for fact in cluster}
+    return [of[fact.path] for fact in facts]
 
 
 def judge(
     table: NDArray[np.float64], labels: NDArray[np.object_], folds: Folds,
-    alone: Mapping[str, float],
+    alone: Mapping[str, float], groups: Sequence[str],
 ) -> Trivial:  # fmt: skip
-    """Hold a tree on a table of features against the majority class on the same photos."""
-    from scipy.stats import binomtest
+    """Hold a tree on a table of features against the majority class on the same photos.
 
+    Photos of one group are alike, so groups are counted where there are any: the interval is that
+    of as many photos as groups, and a group counts for or against the tree once.
+
+    Args:
+        table: (N, n) features.
+        labels: (N,) of the photos.
+        folds: rows to learn from, and rows to judge.
+        alone: feature -> accuracy by itself.
+        groups: the group of each of the N photos, "" for none.
+    """
     folds = list(folds)
     tree = correct(table, labels, folds)
     majority = np.concatenate(
         [labels[test] == most_frequent(labels[train]) for train, test in folds]
     )
-    gained, lost = int((tree & ~majority).sum()), int((majority & ~tree).sum())
-    share = binomtest(int(tree.sum()), len(tree)).proportion_ci(method="exact")
-    against = binomtest(gained, gained + lost, alternative="greater") if gained + lost else None
+    judged = np.concatenate([test for _, test in folds])
+    gains, count = _gains(tree, majority, [groups[row] or row for row in judged])
+    share = float(tree.mean())
+    low, high = _exact(share, count)
     return Trivial(
-        len(tree), float(tree.mean()), float(share.low), float(share.high), float(majority.mean()),
-        float(against.pvalue) if against else 1.0,
+        len(tree), share, low, high, float(majority.mean()), _one_sided(gains),
         {name: float(alone[name]) for name in sorted(alone, key=lambda name: -alone[name])},
     )  # fmt: skip
+
+
+def _gains(
+    tree: NDArray[np.bool_], majority: NDArray[np.bool_], groups: Sequence[object]
+) -> tuple[NDArray[np.float64], int]:
+    """Return how many photos more the tree gets right in each group, and the number of groups."""
+    number = {group: i for i, group in enumerate(dict.fromkeys(groups))}
+    of_photo = np.array([number[group] for group in groups])
+    gains = np.bincount(of_photo, tree.astype(np.float64) - majority.astype(np.float64))
+    return gains.astype(np.float64), len(number)
+
+
+def _exact(share: float, count: int) -> tuple[float, float]:
+    from scipy.special import betaincinv
+
+    right = share * count
+    low = betaincinv(right, count - right + 1, 0.025) if share > 0 else 0.0
+    high = betaincinv(right + 1, count - right, 0.975) if share < 1 else 1.0
+    return float(low), float(high)
+
+
+def _one_sided(gains: NDArray[np.float64]) -> float:
+    """Return the p-value of the exact sign test: McNemar's where each group is one photo."""
+    from scipy.stats import binomtest
+
+    won, lost = int((gains > 0).sum()), int((gains < 0).sum())
+    return float(binomtest(won, won + lost, alternative="greater").pvalue) if won + lost else 1.0
 
 
 def correct(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from classeur.evaluation.abstention import find_thresholds
-from classeur.evaluation.metrics import RESAMPLES, Figure, measure, share_of
+from classeur.evaluation.intervals import NORMAL
+from classeur.evaluation.metrics import Figure, exact_share, measure, share_over, worth_of
 from classeur.evaluation.predictions import Predictions
+from classeur.evaluation.resampling import Units
 from classeur.models.classifier import Classifier
 
 COLDEST, HOTTEST = 0.1, 10.0
@@ -32,11 +35,19 @@ class Bin:
     accuracy: float
     """Share of them that is right."""
     photos: int
+    effective: float = 0.0
+    """Independent photos that the accuracy is worth: fewer than `photos` where those of one group
+    fare alike. 0 in files of earlier versions, which knew no groups."""
+
+    @property
+    def independent(self) -> float:
+        """Independent photos in the bin."""
+        return self.effective or self.photos
 
     @property
     def interval(self) -> Figure:
         """Accuracy and its exact 95 % interval (Clopper and Pearson, 1934)."""
-        return share_of(round(self.accuracy * self.photos), self.photos)
+        return exact_share(self.accuracy, self.independent)
 
 
 @dataclass(frozen=True)
@@ -90,7 +101,8 @@ def calibrate(classifier: Classifier, logits: torch.Tensor, unscaled: Prediction
     rows = np.array([split == "val" for split in unscaled.splits])
     own, labels = logits[torch.from_numpy(rows)], unscaled.labels[rows]
     classifier.temperature = fit_temperature(own.numpy(), labels)
-    classifier.abstention = find_thresholds(classifier.probabilities(own), labels)
+    groups = unscaled.of_split("val").groups
+    classifier.abstention = find_thresholds(classifier.probabilities(own), labels, groups)
 
 
 def describe_calibration(
@@ -106,7 +118,7 @@ def describe_calibration(
     """
     val, test = scaled.of_split("val"), scaled.of_split("test")
     raw = unscaled.of_split("test")
-    raw_loss = measure(raw.labels, raw.probabilities, raw.class_names).log_loss
+    raw_loss = measure(raw.labels, raw.probabilities, raw.class_names, groups=raw.groups).log_loss
     return Calibration(
         temperature,
         len(val.labels),
@@ -116,13 +128,26 @@ def describe_calibration(
     )
 
 
+def without_temperature(scaled: Predictions, temperature: float) -> Predictions:
+    """Return predictions as they were before the temperature divided their logits."""
+    if temperature == 1:
+        return scaled
+    powers = scaled.probabilities.astype(np.float64) ** temperature
+    raw = powers / powers.sum(axis=1, keepdims=True)
+    return replace(scaled, probabilities=raw.astype(np.float32))
+
+
 def _reliability(predictions: Predictions, log_loss: Figure) -> Reliability:
-    confidence, correct = predictions.confidence, predictions.correct
     return Reliability(
         log_loss,
-        calibration_error(confidence, correct),
-        reliability_bins(confidence, correct),
+        calibration_error_of(predictions),
+        reliability_bins(predictions.confidence, predictions.correct, groups=predictions.groups),
     )
+
+
+def calibration_error_of(predictions: Predictions) -> Figure:
+    """Return the expected calibration error of predictions, over groups if there are any."""
+    return calibration_error(predictions.confidence, predictions.correct, groups=predictions.groups)
 
 
 def fit_temperature(logits: NDArray[np.floating[Any]], labels: NDArray[np.int64]) -> float:
@@ -165,55 +190,91 @@ def two_sided(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([np.zeros_like(logits), logits], axis=1)
 
 
-def reliability_bins(confidence: NDArray[Any], correct: NDArray[np.bool_]) -> list[Bin]:
-    """Return the photos in bins of equal number, sorted by confidence (N,)."""
+def reliability_bins(
+    confidence: NDArray[Any], correct: NDArray[np.bool_], *, groups: Sequence[str] = ()
+) -> list[Bin]:
+    """Return the photos in bins of equal number, sorted by confidence (N,).
+
+    Args:
+        confidence: (N,) probability of the most probable class.
+        correct: (N,) whether it is the label.
+        groups: the group of each photo, "" for none. Empty: no photo has one.
+    """
+    units = Units.of(groups, len(confidence))
     return [
-        Bin(float(confidence[rows].mean()), float(correct[rows].mean()), len(rows))
+        Bin(
+            float(confidence[rows].mean()),
+            float(correct[rows].mean()),
+            len(rows),
+            worth_of(correct[rows], units.among(rows)),
+        )
         for rows in _equal_parts(confidence)
     ]
 
 
 def calibration_error(
-    confidence: NDArray[Any],
-    correct: NDArray[np.bool_],
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    confidence: NDArray[Any], correct: NDArray[np.bool_], *, groups: Sequence[str] = ()
 ) -> Figure:
     """Return the expected calibration error of the most probable class, with its 95 % interval.
 
     The mean distance of confidence from accuracy over bins (Naeini et al., 2015; Guo et al., 2017),
     here of equal number. Chance moves every bin away from its place, so the figure is above zero
-    for the best of networks, and higher still in a resample: the interval is the basic bootstrap
-    one (Davison and Hinkley, 1997), which takes that back, and not the percentile one.
+    for the best of networks (Roelofs et al., 2022), and a bootstrap of it is higher still.
+
+    The interval takes that back and holds however the true error lies in the bins. It ends above
+    the figure by what chance does to the accuracy: the error is at least the sum of the gaps with
+    their true signs, which is off by no more. It begins at what neither chance in every bin nor
+    chance in the accuracy explains, at 0 for a network that may be well calibrated. Simulations
+    are in docs/decisions/0014-intervals.md.
 
     Args:
         confidence: (N,) probability of the most probable class.
         correct: (N,) whether it is the label.
-        resamples: bootstrap resamples.
-        seed: of the bootstrap.
+        groups: the group of each photo, "" for none; their photos fare alike. Empty: no photo has
+            one.
     """
-    place = np.empty(len(confidence), np.int64)
+    units = Units.of(groups, len(confidence))
     parts = _equal_parts(confidence)
-    for number, rows in enumerate(parts):
-        place[rows] = number
-    gaps: NDArray[np.float64] = correct - confidence.astype(np.float64)
+    far: NDArray[np.float64] = correct - confidence.astype(np.float64)
+    gaps = np.array([far[rows].sum() for rows in parts]) / len(far)
+    value = float(np.abs(gaps).sum())
+    if units.count == 1:
+        return Figure(value, 0.0, 1.0)
+    accuracy = share_over(correct, units)
+    off = max(accuracy.value - accuracy.low, accuracy.high - accuracy.value)
+    by_chance = _MEAN_DISTANCE * _errors(correct, units, parts).sum()
+    low = max(abs(far.mean()) - _TWO * off, value - by_chance - _SPREAD_OF_DISTANCE * _TWO * off)
+    return Figure(value, float(max(0.0, low)), min(1.0, value + off))
 
-    def error(rows: NDArray[np.int64]) -> float:
-        sums = np.bincount(place[rows], gaps[rows], len(parts))
-        return float(np.abs(sums).sum() / len(rows))
 
-    value = error(np.arange(len(gaps)))
-    random = np.random.default_rng(seed)
-    draws = [error(random.integers(0, len(gaps), len(gaps))) for _ in range(resamples)]
-    low, high = np.percentile(draws, [2.5, 97.5])
-    return Figure(
-        value,
-        float(max(0.0, min(value, 2 * value - high))),
-        float(min(1.0, max(value, 2 * value - low))),
-    )
+_MEAN_DISTANCE = (2 / math.pi) ** 0.5
+"""Mean of a normal variable's distance from its mean, in its standard deviations, …"""
+
+_SPREAD_OF_DISTANCE = (1 - 2 / math.pi) ** 0.5
+"""… and the standard deviation of that distance."""
+
+_TWO = 2.2414 / NORMAL
+"""By how much farther a limit is where two share one risk (Bonferroni)."""
+
+
+def _errors(
+    correct: NDArray[np.bool_], units: Units, parts: Sequence[NDArray[np.int64]]
+) -> NDArray[np.float64]:
+    """Return the standard error of each bin's share of all photos.
+
+    One photo more is counted right and one wrong: a bin that is all right does not spread, yet it
+    says little.
+    """
+    errors = []
+    for rows in parts:
+        worth = worth_of(correct[rows], units.among(rows))
+        share = (worth * correct[rows].mean() + 1) / (worth + 2)
+        errors.append(len(rows) / len(correct) * (share * (1 - share) / worth) ** 0.5)
+    return np.array(errors)
 
 
 def _equal_parts(confidence: NDArray[Any]) -> list[NDArray[np.int64]]:
-    order = np.argsort(confidence, kind="stable")
+    """Return the rows of each bin. Equals are shuffled: files come sorted by label."""
+    shuffled = np.random.default_rng(0).permutation(len(confidence))
+    order = np.lexsort((shuffled, confidence))
     return np.array_split(order, max(1, min(BINS, len(order) // 10)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from classeur.evaluation.intervals import effective_pairs, paired_interval
 from classeur.evaluation.metrics import Figure
 from classeur.evaluation.resampling import Units
 from classeur.evaluation.sample_size import more_photos
+from classeur.run_folder import printable
 
 SIGNIFICANT = 0.05
 """Two runs differ if their corrected p-value is below this."""
@@ -53,7 +55,12 @@ class Pair:
         return Figure(-self.difference.value, -self.difference.high, -self.difference.low)
 
 
-def compare(correct: Mapping[str, NDArray[np.bool_]], *, groups: Sequence[str] = ()) -> list[Pair]:
+def compare(
+    correct: Mapping[str, NDArray[np.bool_]],
+    *,
+    groups: Sequence[str] = (),
+    paths: Mapping[str, Sequence[str]] | None = None,
+) -> list[Pair]:
     """Compare every two runs.
 
     The exact McNemar test (1947) looks only at the photos that one run got right and the other
@@ -64,10 +71,12 @@ def compare(correct: Mapping[str, NDArray[np.bool_]], *, groups: Sequence[str] =
         correct: for each run, whether it got each photo right, (N,), the same photos in the same
             order.
         groups: the group of each photo, "" for none. Empty: no photo has one.
+        paths: for each run, the photos it was scored on. None: they are known to be the same.
 
     Raises:
-        EvaluationError: if the runs were scored on different numbers of photos.
+        EvaluationError: if the runs were scored on different photos, or in another order.
     """
+    _check_paths(paths or {})
     sizes = {name: len(right) for name, right in correct.items()}
     if len(set(sizes.values())) > 1:
         raise EvaluationError(f"runs were scored on different photos: {sizes}.")
@@ -89,6 +98,19 @@ def compare(correct: Mapping[str, NDArray[np.bool_]], *, groups: Sequence[str] =
         )
         for pair in pairs
     ]
+
+
+def _check_paths(paths: Mapping[str, Sequence[str]]) -> None:
+    names = list(paths)
+    for name in names[1:]:
+        pairs = itertools.zip_longest(paths[names[0]], paths[name], fillvalue="no photo")
+        for number, (first, other) in enumerate(pairs, 1):
+            if first != other:
+                raise EvaluationError(
+                    "runs were scored on different photos: expected the same in the same order; "
+                    f"photo {number} of {names[0]} is {printable(first)}, of {name} "
+                    f"{printable(other)}. Score both again on one split."
+                )
 
 
 def _pair(

@@ -13,19 +13,25 @@ import torch
 from numpy.typing import NDArray
 
 from classeur.data.manifest import Manifest
-from classeur.data.near_findings import Copies
+from classeur.data.near_findings import CopiesAcross
 from classeur.errors import RunFolderError
 from classeur.evaluation.abstention import Reached, reached_levels
 from classeur.evaluation.calibration import Calibration, calibrate, describe_calibration
-from classeur.evaluation.leaks import LeakEffect, measure_leaks
+from classeur.evaluation.leaks import (
+    LeakEffect,
+    ValLeaks,
+    count_val_leaks,
+    measure_leaks,
+    without_copies,
+)
 from classeur.evaluation.metrics import Metrics, measure
-from classeur.evaluation.novelty import novelty_of, remember
-from classeur.evaluation.openings import record_opening
+from classeur.evaluation.novelty import distances_of_shuffled, novelty_of, remember
+from classeur.evaluation.openings import record_opening, record_score
 from classeur.evaluation.photo_features import brightness_of, photo_features
 from classeur.evaluation.predictions import Predictions
 from classeur.evaluation.slices import Slice, score_slices
 from classeur.models.classifier import Classifier, count_parameters, logits_of
-from classeur.models.novelty import measuring
+from classeur.models.novelty import Novelty, measuring
 from classeur.run_folder import RunFolder, read_json, write_json
 
 METRICS_VERSION = 1
@@ -55,6 +61,11 @@ class RunMetrics:
     """What each level that validation can promise brings on the test photos."""
     leaks: LeakEffect | None = None
     """What copies of training photos among the test photos do to its accuracy. None: no copies."""
+    novelty: float | None = None
+    """How well own photos are told from the same cut up, as an area under the curve. None: nothing
+    can be said of strange photos, or an older run."""
+    val_leaks: ValLeaks | None = None
+    """Copies that concern the validation photos. None: there are none, or an older run."""
 
     def write(self, run: RunFolder) -> None:
         """Write metrics.json."""
@@ -65,6 +76,7 @@ class RunMetrics:
             "calibration": asdict(self.calibration) if self.calibration else None,
             "abstention": [some.to_dict() for some in self.abstention],
             "leaks": asdict(self.leaks) if self.leaks else None,
+            "val_leaks": asdict(self.val_leaks) if self.val_leaks else None,
         }
         write_json(run.metrics, {"version": METRICS_VERSION, **vars(self), **own})
 
@@ -92,6 +104,8 @@ def read_metrics(run: RunFolder) -> RunMetrics:
         values["slices"] = [Slice.from_dict(found) for found in values.pop("slices", [])]
         if (leaks := values.pop("leaks", None)) is not None:
             values["leaks"] = LeakEffect.from_dict(leaks)
+        if (val_leaks := values.pop("val_leaks", None)) is not None:
+            values["val_leaks"] = ValLeaks(**val_leaks)
         return RunMetrics(splits=splits, **values)
     except (AttributeError, KeyError, TypeError) as error:
         raise RunFolderError(f"{run.metrics} is broken: {error!r}.") from error
@@ -105,7 +119,7 @@ def evaluate_run(
     reason: str,
     device: torch.device | None = None,
     batch_size: int = BATCH_SIZE,
-    copies: Copies | None = None,
+    copies: CopiesAcross | None = None,
 ) -> RunMetrics:
     """Score a run on its own splits; write predictions.parquet and metrics.json.
 
@@ -121,11 +135,12 @@ def evaluate_run(
         reason: why the test split is opened.
         device: where to compute; None: the CPU.
         batch_size: photos for each pass through the network.
-        copies: test photos that have a copy among the training photos. None: not known.
+        copies: photos that have a copy in another split. None: not known. Validation photos with a
+            copy in training have no part in the temperature and the thresholds.
     """
     classifier = Classifier.load(run, device)
     record_opening(run, reason, len(manifest.indices("test")))
-    unscaled, scored = _scored(run, classifier, photos, manifest, batch_size)
+    unscaled, scored, novelty = _scored(run, classifier, photos, manifest, batch_size, copies)
     scored.write(run.predictions)
     train = manifest.indices("train")
     step = math.ceil(len(train) / max(1, len(manifest.indices("val"))))
@@ -139,19 +154,29 @@ def evaluate_run(
         run.weights.stat().st_size,
         latency(classifier),
         slices_of(by_split["test"], photos, manifest, classifier.preprocessing.geometry.size),
-        describe_calibration(classifier.temperature, unscaled, scored, splits["test"].log_loss),
+        describe_calibration(
+            classifier.temperature,
+            unscaled,
+            scored.of_rows(without_copies(scored, copies)),
+            splits["test"].log_loss,
+        ),
         reached_levels(by_split["test"], classifier.abstention),
-        measure_leaks(by_split["test"], copies) if copies else None,
+        measure_leaks(by_split["test"], copies.test) if copies else None,
+        novelty.auroc if novelty else None,
+        count_val_leaks(splits["val"].photos, copies) if copies else None,
     )
+    record_score(run, splits["test"].accuracy.value)
     result.write(run)
     return result
 
 
 def _scored(
     run: RunFolder, classifier: Classifier, photos: NDArray[np.uint8], manifest: Manifest,
-    batch_size: int,
-) -> tuple[Predictions, Predictions]:  # fmt: skip
+    batch_size: int, copies: CopiesAcross | None,
+) -> tuple[Predictions, Predictions, Novelty | None]:  # fmt: skip
     """Return predictions for the validation and test photos, before and after calibration.
+
+    And what tells strange photos, if anything does.
 
     Writes what the run needs to calibrate, to abstain and to tell what is strange.
     """
@@ -164,13 +189,16 @@ def _scored(
         logits = _logits(classifier, photos, rows, batch_size)
     classifier.temperature = 1.0  # whatever an earlier scoring found
     unscaled = _predictions(classifier, logits, manifest, rows)
-    calibrate(classifier, logits, unscaled)
+    own = without_copies(unscaled, copies)
+    calibrate(classifier, logits[own], unscaled.of_rows(own))
     classifier.save_facts(run)
     scored = _predictions(classifier, logits, manifest, rows)
-    if known is not None:
-        novelty, scored = novelty_of(known, scored, np.concatenate(distances))
-        novelty.save(run)
-    return unscaled, scored
+    if known is None:
+        return unscaled, scored, None
+    shuffled = distances_of_shuffled(classifier, known, photos, manifest, batch_size)
+    novelty, scored = novelty_of(known, scored, np.concatenate(distances), shuffled)
+    novelty.save(run)
+    return unscaled, scored, novelty
 
 
 def measure_predictions(predictions: Predictions) -> Metrics:
@@ -211,7 +239,7 @@ def _predictions(
         np.array([index[manifest.rows[i].label] for i in rows], np.int64),
         classifier.probabilities(logits),
         classifier.class_names,
-        [manifest.rows[i].group for i in rows],
+        [manifest.rows[i].unit for i in rows],
     )
 
 
@@ -230,7 +258,7 @@ def slices_of(
     indices = np.array([place[path] for path in predictions.paths], np.int64)
     rows = [manifest.rows[i] for i in indices]
     features = photo_features(rows, brightness_of(photos, indices), size)
-    return score_slices(features, predictions.correct, [row.group for row in rows])
+    return score_slices(features, predictions.correct, [row.unit for row in rows])
 
 
 def latency(classifier: Classifier) -> float:

@@ -1,4 +1,4 @@
-"""What test photos that have a copy among the training photos do to a score."""
+"""What photos that have a copy in another split do to a score, and to what validation chose."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from typing import Any, Self
 
 import numpy as np
 
-from classeur.data.near_findings import Copies
-from classeur.evaluation.metrics import Figure, measure
+from classeur.data.near_findings import Copies, CopiesAcross
+from classeur.evaluation.metrics import Figure, share_over
 from classeur.evaluation.predictions import Predictions
+from classeur.evaluation.resampling import Units
 
 
 @dataclass(frozen=True)
 class LeakEffect:
-    """Test accuracy with and without the photos that a network may have learned by heart."""
+    """Test accuracy with and without the photos that a network may have learned by heart.
+
+    Intervals are over groups of photos where there are any.
+    """
 
     exact: int
     """Test photos that are an exact copy of a training photo."""
@@ -39,6 +43,34 @@ class LeakEffect:
         return cls(**{**values, **figures})
 
 
+@dataclass(frozen=True)
+class ValLeaks:
+    """Copies that make validation a bad adviser: it chose the epoch, the temperature, …"""
+
+    copied: int
+    """Validation photos that have a copy among the training photos."""
+    photos: int
+    """Validation photos in all."""
+    shared: int
+    """Test photos that have a copy among the validation photos."""
+
+
+def count_val_leaks(photos: int, copies: CopiesAcross) -> ValLeaks | None:
+    """Return how many copies concern the validation photos, of which there are so many."""
+    copied, shared = len(copies.val.paths), len(copies.test_in_val.paths)
+    return ValLeaks(copied, photos, shared) if copied or shared else None
+
+
+def without_copies(predictions: Predictions, copies: CopiesAcross | None) -> list[int]:
+    """Return the rows that thresholds may be found on: all but validation photos with a copy in
+    training. Where validation has no others, all."""
+    leaking = copies.val.paths if copies else set()
+    rows = [index for index, path in enumerate(predictions.paths) if path not in leaking]
+    if any(predictions.splits[index] == "val" for index in rows):
+        return rows
+    return list(range(len(predictions.paths)))
+
+
 def measure_leaks(test: Predictions, copies: Copies) -> LeakEffect | None:
     """Return the effect of the copies on the accuracy; None if there are no copies.
 
@@ -46,15 +78,15 @@ def measure_leaks(test: Predictions, copies: Copies) -> LeakEffect | None:
         test: predictions for the test photos.
         copies: those of them that have a copy among the training photos.
     """
-    leaking = {*copies.exact, *copies.near}
+    leaking = copies.paths
     if not leaking:
         return None
     rows = np.array([i for i, path in enumerate(test.paths) if path not in leaking], np.int64)
-    names = test.class_names
+    units, correct = Units.of(test.groups, len(test.paths)), test.correct
     return LeakEffect(
         len(copies.exact),
         len(copies.near),
         len(rows),
-        measure(test.labels, test.probabilities, names).accuracy,
-        measure(test.labels[rows], test.probabilities[rows], names).accuracy if len(rows) else None,
+        share_over(correct, units),
+        share_over(correct[rows], units.among(rows)) if len(rows) else None,
     )

@@ -28,6 +28,11 @@ SMALLEST = 1e-7
 """Probabilities are clipped here for the log-loss, so that one photo costs 16.1 at most."""
 
 
+FEW_MISTAKES = 5
+"""With fewer mistakes the interval of the log-loss is too short: nothing can know of mistakes that
+a test set does not hold (docs/decisions/0014-intervals.md)."""
+
+
 @dataclass(frozen=True)
 class Figure:
     """A figure of merit and its 95 % interval."""
@@ -88,6 +93,11 @@ class Metrics:
     """Groups of photos that all intervals are over. 0: they are over the photos."""
 
     @property
+    def mistakes(self) -> int:
+        """Photos whose most probable class is not their label."""
+        return self.photos - sum(row[i] for i, row in enumerate(self.confusion))
+
+    @property
     def over(self) -> str:
         """What the intervals are over: `photos` or `groups`."""
         return "groups" if self.groups else "photos"
@@ -125,8 +135,8 @@ def measure(
     - Balanced accuracy and macro-F1 have the same, for as many photos as would make a share spread
       as they do in a bootstrap, and no more than what the rarest classes allow.
     - Log-loss has the studentised bootstrap interval (Efron and Tibshirani, 1993, chapter 12): its
-      distribution is skewed, and the percentile one is too short. Where there are fewer than about
-      five mistakes, this one is too short as well.
+      distribution is skewed, and the percentile one is too short. With fewer than `FEW_MISTAKES`
+      this one is too short as well.
 
     docs/decisions/0014-intervals.md shows how often each holds the truth.
 
@@ -155,10 +165,10 @@ def measure(
     worth = _worth(units, labels, right, classes)
     return Metrics(
         photos=count,
-        accuracy=_share(right, units),
+        accuracy=share_over(right, units),
         **_means_of_classes(confusion, draws, units, labels),
         log_loss=_log_loss(losses, draws, units),
-        top_k=_share(_rank(probabilities, labels) < k, units) if k else None,
+        top_k=share_over(_rank(probabilities, labels) < k, units) if k else None,
         k=k,
         per_class=_per_class(confusion, class_names, worth),
         confusion=confusion.tolist(),
@@ -179,9 +189,20 @@ def exact_share(share: float, photos: float) -> Figure:
     return Figure(share, *exact_interval(share, photos))
 
 
-def _share(right: NDArray[np.bool_], units: Units) -> Figure:
-    photos = effective_photos(units.totals(right), units.sizes) if units.grouped else len(right)
-    return exact_share(float(right.mean()), photos)
+def share_over(right: NDArray[np.bool_], units: Units) -> Figure:
+    """Return the share of right photos with its exact 95 % interval, over groups if there are any.
+
+    Clopper and Pearson, 1934; over groups that of as many independent photos as they are worth
+    (Korn and Graubard, 1998).
+    """
+    return exact_share(float(right.mean()), worth_of(right, units))
+
+
+def worth_of(right: NDArray[np.bool_], units: Units) -> float:
+    """Return how many independent photos the share of right ones is worth."""
+    if not units.grouped:
+        return float(len(right))
+    return effective_photos(units.totals(right), units.sizes)
 
 
 def _means_of_classes(

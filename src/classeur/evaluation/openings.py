@@ -3,7 +3,8 @@
 The first score on photos that nobody had seen counts. To score the same network again changes
 nothing; to change a network after its test score was seen makes the next score optimistic. So each
 line carries a hash of the network, and a run inside a study is recorded in both folders: a run
-that is deleted and trained again has not been forgotten.
+that is deleted and trained again has not been forgotten. When the score is known, a line with the
+accuracy follows, so that the first one can still be shown when another has taken its place.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from classeur.errors import RunFolderError
 from classeur.run_folder import RunFolder, append_json_line, now, read_json, read_json_lines
 
 
@@ -31,20 +33,39 @@ class Opening:
     """Name of the run's folder."""
     network: str = ""
     """Hash of the network; empty: recorded by a Classeur that took none."""
+    accuracy: float | None = field(default=None, compare=False)
+    """What was read; None: it was broken off, or recorded by a Classeur that kept no score."""
 
 
 def record_opening(run: RunFolder, reason: str, photos: int) -> int:
     """Record that the test split is read now, in the run and its study.
 
+    A first scoring that was broken off, and is done again by the same network, is one opening:
+    nobody has seen its score.
+
     Returns:
         How often it has been read for this run, this time included.
     """
-    about = {"when": now(), "reason": reason, "photos": photos, "network": network_hash(run)}
-    append_json_line(run.test_openings, about)
-    study = _study_log(run)
-    if study is not None:
-        append_json_line(study, {"run": run.path.resolve().name, **about})
+    before, network = openings_of(run), network_hash(run)
+    if not (before and _goes_on(before[-1], reason, network) and not run.metrics.is_file()):
+        _append(run, {"when": now(), "reason": reason, "photos": photos, "network": network})
     return len(openings_of(run))
+
+
+def record_score(run: RunFolder, accuracy: float) -> None:
+    """Record what the last reading of the test split has shown."""
+    last = openings_of(run)[-1]
+    _append(run, {"accuracy": accuracy, "of": last.when, "network": last.network})
+
+
+def _goes_on(last: Opening, reason: str, network: str) -> bool:
+    return (last.reason, last.network) == (reason, network)
+
+
+def _append(run: RunFolder, line: dict[str, Any]) -> None:
+    append_json_line(run.test_openings, line)
+    if (study := _study_log(run)) is not None:
+        append_json_line(study, {"run": run.path.resolve().name, **line})
 
 
 def openings_of(run: RunFolder) -> list[Opening]:
@@ -53,12 +74,10 @@ def openings_of(run: RunFolder) -> list[Opening]:
     Raises:
         RunFolderError: if a record is broken.
     """
-    study = _study_log(run)
-    shared = _read(study, "") if study is not None else Counter[Opening]()
-    name = run.path.resolve().name
-    # One reading stands in both records; two of the same second stand twice in each.
-    both = _read(run.test_openings, name) | Counter(o for o in shared.elements() if o.run == name)
-    return _sorted(both)
+    study, name = _study_log(run), run.path.resolve().name
+    lines = _lines(run.test_openings, name)
+    shared = [line for line in _lines(study, "") if line["run"] == name] if study else []
+    return _openings([lines, shared])
 
 
 def openings_in(study: Path, runs: Iterable[RunFolder]) -> list[Opening]:
@@ -67,10 +86,8 @@ def openings_in(study: Path, runs: Iterable[RunFolder]) -> list[Opening]:
     Raises:
         RunFolderError: if a record is broken.
     """
-    every = _read(study / "test_openings.jsonl", "")
-    for run in runs:
-        every |= _read(run.test_openings, run.path.resolve().name)
-    return _sorted(every)
+    own = [_lines(run.test_openings, run.path.resolve().name) for run in runs]
+    return _openings([_lines(study / "test_openings.jsonl", ""), *own])
 
 
 def is_changed(openings: Iterable[Opening]) -> bool:
@@ -96,16 +113,36 @@ def _study_log(run: RunFolder) -> Path | None:
     return study / "test_openings.jsonl" if (study / "study.toml").is_file() else None
 
 
-def _read(path: Path, run: str) -> Counter[Opening]:
-    return Counter(_opening(line, run) for line in read_json_lines(path))
+def _lines(path: Path, run: str) -> list[dict[str, Any]]:
+    lines = read_json_lines(path)
+    if not all(isinstance(line, dict) for line in lines):
+        raise RunFolderError(f"{path} is broken: expected a mapping on every line.")
+    return [{"run": run, **line} for line in lines]
 
 
-def _opening(line: dict[str, Any], run: str) -> Opening:
+def _openings(records: Iterable[list[dict[str, Any]]]) -> list[Opening]:
+    """Return what stands in any of the records, in order of time, with the scores."""
+    found: Counter[Opening] = Counter()
+    scores: dict[tuple[str, ...], Any] = {}
+    for lines in records:
+        # One reading stands in both records; two of the same second stand twice in each.
+        found |= Counter(_opening(line) for line in lines if "of" not in line)
+        for line in lines:
+            if "of" in line:
+                key = (str(line["run"]), str(line["of"]), str(line.get("network", "")))
+                scores[key] = line.get("accuracy")
+    return [
+        replace(one, accuracy=_number(scores.get((one.run, one.when, one.network))))
+        for one in sorted(found.elements(), key=lambda opening: opening.when)
+    ]
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _opening(line: dict[str, Any]) -> Opening:
     return Opening(
         str(line.get("when", "")), str(line.get("reason", "")), line.get("photos", 0),
-        line.get("run", run), line.get("network", ""),
+        line["run"], line.get("network", ""),
     )  # fmt: skip
-
-
-def _sorted(openings: Counter[Opening]) -> list[Opening]:
-    return sorted(openings.elements(), key=lambda opening: opening.when)

@@ -20,7 +20,7 @@ def pool_test(folds: Sequence[Predictions]) -> Predictions:
     Raises:
         EvaluationError: if a photo is tested in two folds, or the folds know other classes.
     """
-    pooled = _joined([fold.of_split("test") for fold in folds])
+    pooled = joined([fold.of_split("test") for fold in folds])
     seen: set[str] = set()
     for path in pooled.paths:
         if path in seen:
@@ -37,14 +37,15 @@ def pool_val(folds: Sequence[Predictions]) -> Predictions:
 
     Several of one photo would look like several photos, and intervals narrower than they are.
     """
-    pooled = _joined([fold.of_split("val") for fold in folds])
+    pooled = joined([fold.of_split("val") for fold in folds])
     first: dict[str, int] = {}
     for row, path in enumerate(pooled.paths):
         first.setdefault(path, row)
     return _rows(pooled, list(first.values()))
 
 
-def _joined(parts: Sequence[Predictions]) -> Predictions:
+def joined(parts: Sequence[Predictions]) -> Predictions:
+    """Return predictions one after the other. Raises EvaluationError if they know other classes."""
     names = parts[0].class_names
     if any(part.class_names != names for part in parts):
         raise EvaluationError("the folds know different classes and cannot be pooled.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,10 +64,13 @@ class Predictions:
 
     def of_split(self, split: str) -> Predictions:
         """Return the rows of one split."""
-        rows = [index for index, name in enumerate(self.splits) if name == split]
+        return self.of_rows([index for index, name in enumerate(self.splits) if name == split])
+
+    def of_rows(self, rows: Sequence[int]) -> Predictions:
+        """Return some of the rows, by index."""
         return Predictions(
             [self.paths[i] for i in rows],
-            [split] * len(rows),
+            [self.splits[i] for i in rows],
             self.labels[rows],
             self.probabilities[rows],
             self.class_names,

@@ -39,6 +39,11 @@ class Units:
         number = {key: i for i, key in enumerate(dict.fromkeys(keys))}
         return cls(np.array([number[key] for key in keys], np.int64), len(number))
 
+    def among(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Units:
+        """Return the units of some of the photos, by their indices or by a mask (N,)."""
+        there, of_photo = np.unique(self.of_photo[rows], return_inverse=True)
+        return Units(of_photo.astype(np.int64), len(there))
+
     @property
     def grouped(self) -> bool:
         """Whether a unit holds more than one photo."""
@@ -48,6 +53,12 @@ class Units:
     def sizes(self) -> NDArray[np.float64]:
         """(count,) photos in each."""
         return self.totals(np.ones(len(self.of_photo)))
+
+    def one_of_each(self) -> NDArray[np.int64]:
+        """Return a photo of each unit, (count,), drawn at random but the same on every call."""
+        order = np.random.default_rng(0).permutation(len(self.of_photo))
+        _, first = np.unique(self.of_photo[order], return_index=True)
+        return np.sort(order[first])
 
     def totals(self, values: NDArray[np.generic]) -> NDArray[np.float64]:
         """Return the sum over each unit's photos, (count,)."""

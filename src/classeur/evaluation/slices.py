@@ -12,7 +12,8 @@ from scipy.special import stdtr
 from scipy.stats import hypergeom
 
 from classeur.evaluation.comparison import SIGNIFICANT, holm
-from classeur.evaluation.metrics import Figure, share_of
+from classeur.evaluation.metrics import Figure, share_over
+from classeur.evaluation.resampling import Units
 
 FEWEST = 20
 """Photos that a slice must have, and leave outside."""
@@ -38,7 +39,7 @@ class Slice:
     value: str
     photos: int
     accuracy: Figure
-    """With its exact interval."""
+    """With its exact interval, over groups if there are any."""
     others: float
     """Accuracy on the photos outside the slice."""
     p_value: float
@@ -86,10 +87,11 @@ def score_slices(
         for place, value in enumerate(feature.values)
         if _is_large(inside := np.asarray(feature.places) == place)
     ]
+    units = Units.of(groups, len(correct))
     p_values = slice_p_values([inside for _, _, inside in cut], correct, groups)
     return [
         Slice(
-            name, value, int(inside.sum()), share_of(int(correct[inside].sum()), int(inside.sum())),
+            name, value, int(inside.sum()), share_over(correct[inside], units.among(inside)),
             float(correct[~inside].mean()), p, corrected,
         )
         for (name, value, inside), p, corrected in zip(cut, p_values, holm(p_values), strict=True)
@@ -116,9 +118,9 @@ def slice_p_values(
     inside = np.stack(slices)
     mine, wrong = inside.sum(axis=1), (inside & ~correct).sum(axis=1)
     p_values = hypergeom.sf(wrong - 1, len(correct), int((~correct).sum()), mine)  # Fisher's
-    kinds = _numbered(groups)
-    if groups and kinds.max() + 1 < len(kinds):
-        by_groups = [_over_groups(one, correct, kinds) for one in slices]
+    units = Units.of(groups, len(correct))
+    if units.grouped:
+        by_groups = [_over_groups(one, correct, units) for one in slices]
         p_values = np.maximum(p_values, by_groups)
     return [float(p) for p in p_values]
 
@@ -127,9 +129,7 @@ def _is_large(inside: NDArray[np.bool_]) -> bool:
     return min(int(inside.sum()), int((~inside).sum())) >= FEWEST
 
 
-def _over_groups(
-    inside: NDArray[np.bool_], correct: NDArray[np.bool_], groups: NDArray[np.int64]
-) -> float:
+def _over_groups(inside: NDArray[np.bool_], correct: NDArray[np.bool_], units: Units) -> float:
     """Return the one-sided p-value that a slice is no worse, with groups as the witnesses.
 
     A t-test on the difference of two ratios, linearised (Cochran, 1977); as many degrees of freedom
@@ -137,8 +137,8 @@ def _over_groups(
     """
     means, shifts, counts = [], [], []
     for side in (inside, ~inside):
-        mean, count = float(correct[side].mean()), len(np.unique(groups[side]))
-        sums = np.bincount(groups[side], correct[side] - mean, minlength=int(groups.max()) + 1)
+        mean, count = float(correct[side].mean()), len(np.unique(units.of_photo[side]))
+        sums = units.totals(np.where(side, correct - mean, 0.0))
         means.append(mean)
         counts.append(count)
         shifts.append(sums / side.sum() * np.sqrt(count / max(1, count - 1)))
@@ -146,10 +146,3 @@ def _over_groups(
     if min(counts) < 2 or spread == 0:
         return 1.0  # nothing is known of how groups differ
     return float(stdtr(min(counts) - 1, (means[0] - means[1]) / spread))
-
-
-def _numbered(groups: Sequence[str]) -> NDArray[np.int64]:
-    """Return a number for each group; photos without one are each a group of their own."""
-    keys = [group or index for index, group in enumerate(groups)]
-    index = {key: number for number, key in enumerate(dict.fromkeys(keys))}
-    return np.array([index[key] for key in keys], np.int64)

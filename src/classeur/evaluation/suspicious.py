@@ -1,4 +1,4 @@
-"""Which labels are probably wrong, told from out-of-sample probabilities.
+"""Which labels may be wrong, told from out-of-sample probabilities.
 
 Confident learning (Northcutt, Jiang and Chuang, 2021, "Confident learning: estimating uncertainty
 in dataset labels"), by cleanlab.
@@ -24,7 +24,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Suspect:
-    """A photo whose label is probably wrong."""
+    """A photo whose label may be wrong."""
 
     path: str
     label: str

@@ -1,13 +1,13 @@
 """What size, mode and mean colour alone tell: a rung beside `majority`, without a network.
 
 It learns from the training photos, its most telling feature is named by the validation photos, and
-it is scored on the same test photos as the others. It is never chosen.
+it is scored on the same test photos as the others: on folds, out of fold. It is never chosen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from classeur.data.trivial import (
 )
 from classeur.evaluation.evaluate import measure_predictions
 from classeur.evaluation.metrics import Metrics
+from classeur.evaluation.pooling import joined, pool_test, pool_val
 from classeur.evaluation.predictions import Predictions
 
 
@@ -32,37 +33,43 @@ class TrivialRung:
     """A decision tree on the trivial features, scored like any other rung."""
 
     predictions: Predictions
-    """Of the validation and test photos."""
+    """Of the validation and test photos; of folds, each at most once in either."""
     splits: dict[str, Metrics]
     """`val` and `test`."""
     found: Trivial
     """The same against the majority class, on the test photos."""
 
 
-def trivial_rung(facts: Sequence[PhotoFacts], manifest: Manifest) -> TrivialRung:
-    """Train and score the tree.
+def trivial_rung(facts: Sequence[PhotoFacts], manifests: Sequence[Manifest]) -> TrivialRung:
+    """Train and score the tree, on folds one tree for each.
 
     Args:
-        facts: the photos, in the order of the manifest.
-        manifest: their split.
+        facts: the photos, in the order of the manifests.
+        manifests: their split, or that of each fold.
     """
     features = trivial_features(facts)
-    labels = np.array([row.label for row in manifest.rows], object)
-    train, val, test = (manifest.indices(name) for name in ("train", "val", "test"))
-    alone = {name: correct(part, labels, [(train, val)]).mean() for name, part in features.items()}
+    labels = np.array([row.label for row in manifests[0].rows], object)
+    choosing, judging = (
+        [(fold.indices("train"), fold.indices(name)) for fold in manifests]
+        for name in ("val", "test")
+    )
+    alone = {name: correct(part, labels, choosing).mean() for name, part in features.items()}
     table = all_of(features)
-    predictions = _predict(table, labels, manifest, train, np.concatenate([val, test]))
+    parts = [_predict(table, labels, fold) for fold in manifests]
+    pooled = {"val": pool_val(parts), "test": pool_test(parts)}
+    splits = {name: measure_predictions(some) for name, some in pooled.items()}
+    found = judge(table, labels, judging, alone, [row.unit for row in manifests[0].rows])
+    test = splits["test"].accuracy
     return TrivialRung(
-        predictions,
-        {name: measure_predictions(predictions.of_split(name)) for name in ("val", "test")},
-        judge(table, labels, [(train, test)], alone),
+        joined(list(pooled.values())), splits, replace(found, low=test.low, high=test.high)
     )
 
 
 def _predict(
-    table: NDArray[np.float64], labels: NDArray[np.object_], manifest: Manifest,
-    train: NDArray[np.int64], rows: NDArray[np.int64],
-) -> Predictions:  # fmt: skip
+    table: NDArray[np.float64], labels: NDArray[np.object_], manifest: Manifest
+) -> Predictions:
+    train, val, test = (manifest.indices(name) for name in ("train", "val", "test"))
+    rows = np.concatenate([val, test])
     names, probabilities = tree_probabilities(table, labels, train, rows)
     index = {name: i for i, name in enumerate(names)}
     return Predictions(
@@ -71,5 +78,5 @@ def _predict(
         np.array([index[labels[i]] for i in rows], np.int64),
         probabilities.astype(np.float32),
         list(names),
-        [manifest.rows[i].group for i in rows],
+        [manifest.rows[i].unit for i in rows],
     )

@@ -125,7 +125,12 @@ def _text(prediction: Prediction, name: str) -> str:
     value = _plain(prediction, name)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value) if isinstance(value, float) else "|".join(value or ())
+    return str(value) if isinstance(value, float) else "|".join(map(_escaped, value or ()))
+
+
+def _escaped(label: str) -> str:
+    r"""Return a label as one of a list: with `\|` for `|`, and `\\` for `\`."""
+    return label.replace("\\", r"\\").replace("|", r"\|")
 
 
 def _row(prediction: Prediction, top_k: int, extra: Extra = ()) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from classeur.models.abstention import Rule, check_share
 from classeur.models.classifier import Classifier
 from classeur.models.device import choose_device
 from classeur.models.explain import Explainer
-from classeur.models.novelty import SHARE, Novelty, measuring
+from classeur.models.novelty import LEAST_AUROC, SHARE, Novelty, measuring
 from classeur.run_folder import RunFolder
 
 Content = bytes | NDArray[Any] | Image.Image
@@ -63,7 +63,8 @@ class Predictor:
 
     Args:
         classifier: ready to evaluate.
-        novelty: what it knows of its training photos. None: no photo is called strange.
+        novelty: what it knows of its training photos. None, or one that cannot tell: no photo is
+            called strange.
         strange_share: share of photos of the run's own kind that may be called strange.
 
     Raises:
@@ -103,7 +104,18 @@ class Predictor:
                 f"{run} cannot tell which photos are strange: it has no {folder.novelty.name}. "
                 "Leave out the strange share, or train the run again."
             )
+        if novelty is not None and not novelty.tells and strange_share is not None:
+            raise InferenceError(
+                f"{run} cannot tell which photos are strange: it hardly tells its own photos from "
+                f"the same cut up and shuffled (AUROC {novelty.auroc:.2f}, expected at least "
+                f"{LEAST_AUROC}). Leave out the strange share, or train a network that learns more."
+            )
         return cls(classifier, novelty, SHARE if strange_share is None else strange_share)
+
+    @property
+    def tells_strange(self) -> bool:
+        """Whether it can say which photos resemble nothing the run has seen."""
+        return self.novelty is not None and self.novelty.tells
 
     @property
     def class_names(self) -> list[str]:
@@ -156,7 +168,7 @@ class Predictor:
     def _predict(
         self, photos: Iterable[Photo], top_k: int, batch_size: int, rule: Rule | None
     ) -> Iterator[Prediction]:
-        for path, row, error, strangeness in self._answers(photos, batch_size):
+        for path, row, error, strangeness in self.rows(photos, batch_size=batch_size):
             if row is None:
                 yield Prediction(path, error=error)
             else:
@@ -165,19 +177,12 @@ class Predictor:
 
     def rows(
         self, photos: Iterable[Photo], *, batch_size: int = 32
-    ) -> Iterator[tuple[str, NDArray[np.float32] | None, str]]:
-        """Yield (path, probabilities (num_classes,) or None, error) for each photo, in order.
+    ) -> Iterator[tuple[str, NDArray[np.float32] | None, str, float | None]]:
+        """Yield (path, probabilities (num_classes,) or None, error, strangeness or None), in order.
 
         Raises:
             InferenceError: if `photos` is one photo and not several.
         """
-        for path, row, error, _ in self._answers(photos, batch_size):
-            yield path, row, error
-
-    def _answers(
-        self, photos: Iterable[Photo], batch_size: int
-    ) -> Iterator[tuple[str, NDArray[np.float32] | None, str, float | None]]:
-        """Yield (path, probabilities or None, error, strangeness or None) for each photo."""
         if isinstance(photos, (str, bytes, Path)):
             raise InferenceError("expected several photos, received one; give a list: [photo].")
         opened = in_parallel(self._open, photos)
@@ -195,7 +200,7 @@ class Predictor:
         self, pixels: NDArray[np.uint8]
     ) -> Iterable[tuple[NDArray[np.float32], float | None]]:
         """Return (probabilities, strangeness or None) of each prepared photo, in one pass."""
-        if self.novelty is None:
+        if self.novelty is None or not self.novelty.tells:
             return [(row, None) for row in self.probabilities(pixels)]
         with measuring(self.classifier.network, self.novelty.known) as distances:
             rows = self.probabilities(pixels)

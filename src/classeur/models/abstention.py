@@ -54,11 +54,13 @@ class Level:
     possible_from: float
     """Classes with at least this probability are possible; 0: all."""
     answered: int
-    """Validation photos at or above the threshold; without one, those it was tried on first."""
+    """Validation photos at or above the threshold; without one, those it was tried on first. Where
+    photos have groups, one photo of each is counted."""
     wrong: int
     """Mistakes among them."""
     needed: int
-    """Without a threshold: validation photos that may allow one; 0: no number of them."""
+    """Without a threshold: validation photos, or groups of them, that may allow one; 0: no number
+    of them."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,9 @@ class Abstention:
     """From the strictest to the laxest."""
     delta: float = DELTA
     """Probability that the promise of a level does not hold."""
+    groups: int = 0
+    """Groups that the photos are in, where any two share one: one photo of each was used. 0: all
+    photos were."""
 
     def level(self, max_error: float) -> Level:
         """Return the laxest level that is not above `max_error`; a stricter promise holds, too.
@@ -101,17 +106,20 @@ class Abstention:
     def _refusal(self, level: Level) -> str:
         """Say why a level cannot be promised, what would be needed, and what can be."""
         asked = _percent(level.max_error)
-        if self.photos < least_photos(level.max_error, self.delta):
-            reason = f"needs at least {level.needed:,} validation photos; this run has "
-            reason += f"{self.photos:,}."
+        count = self.groups or self.photos
+        what = "groups of validation photos" if self.groups else "validation photos"
+        if count < least_photos(level.max_error, self.delta):
+            reason = f"needs at least {level.needed:,} {what}; this run has {count:,}."
         else:
+            which = ", one photo of each group," if self.groups else ","
+            surest = f"the {level.answered:,} it is surest of{which}"
+            verb = "is" if level.wrong == 1 else "are"
             reason = (
-                f"is more than its validation photos allow: of the {level.answered:,} it is "
-                f"surest of, {level.wrong:,} {'is' if level.wrong == 1 else 'are'} wrong. "
+                f"is more than its validation photos allow: of {surest} {level.wrong:,} {verb} "
+                "wrong. "
             )
             reason += (
-                f"At that rate it takes about {level.needed:,} validation photos, not "
-                f"{self.photos:,}."
+                f"At that rate it takes about {level.needed:,} {what}, not {count:,}."
                 if level.needed
                 else "At that rate no number of photos is enough."
             )
@@ -138,7 +146,8 @@ class Abstention:
         numbers = [n for level in levels for n in (level.below, level.possible_from)]
         if not all(n is None or 0 <= n <= 1 for n in numbers):
             raise ValueError("abstention: a probability is not from 0 to 1")
-        return cls(int(values["photos"]), levels, float(values["delta"]))
+        groups = int(values.get("groups", 0))  # absent in older runs
+        return cls(int(values["photos"]), levels, float(values["delta"]), groups)
 
 
 def least_photos(max_error: float, delta: float = DELTA) -> int:

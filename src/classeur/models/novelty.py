@@ -8,7 +8,9 @@ covariance has its leading directions and one variance for all others (Tipping a
 
 Where a distance becomes strange is said by the validation photos, as in conformal prediction
 (Laxhammar and Falkman, 2010): of photos of the run's own kind no more than the stated share is
-called strange. `docs/decisions/0016-novelty.md` says what it was compared with.
+called strange. A network that has learned little has no features to tell by: its own photos, cut up
+and shuffled, find it out, and it then calls nothing strange. `docs/decisions/0016-novelty.md` says
+what all this was compared with.
 """
 
 from __future__ import annotations
@@ -36,6 +38,9 @@ SHARE = 0.05
 
 LEAST = math.ceil(1 / SHARE) - 1
 """Validation photos without which `SHARE` cannot be kept."""
+
+LEAST_AUROC = 0.8
+"""Area under the curve, of own photos against the same cut up, below which nothing is told."""
 
 DIRECTIONS = 32
 """Leading directions of the covariance, at most."""
@@ -91,6 +96,14 @@ class Novelty:
     known: Known
     distances: torch.Tensor
     """(V,) of the validation photos, ascending."""
+    auroc: float | None = None
+    """How well they are told from photos cut up and shuffled, 0.5: not at all. None: an older run
+    that was not put to that test."""
+
+    @property
+    def tells(self) -> bool:
+        """Whether the network has learned enough to tell strange photos."""
+        return self.auroc is None or self.auroc >= LEAST_AUROC
 
     def threshold(self, share: float = SHARE) -> float:
         """Return the distance beyond which a photo is strange.
@@ -115,6 +128,8 @@ class Novelty:
         """Write novelty.safetensors. Raises RunFolderError if the disk refuses."""
         tensors = {**vars(self.known), "distances": self.distances}
         facts = {"version": str(NOVELTY_VERSION)}
+        if self.auroc is not None:
+            facts["auroc"] = str(self.auroc)
         try:
             with replacing(run.novelty) as temporary:
                 save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, temporary, facts)
@@ -132,15 +147,16 @@ class Novelty:
             return None
         try:
             with safe_open(run.novelty, "pt") as file:
-                version = (file.metadata() or {}).get("version")
+                facts = file.metadata() or {}
                 names = (*Known.__dataclass_fields__, "distances")
                 tensors = {name: file.get_tensor(name).float() for name in names}
-        except (OSError, SafetensorError) as error:
+            auroc = float(facts["auroc"]) if "auroc" in facts else None
+        except (OSError, SafetensorError, ValueError) as error:
             raise RunFolderError(f"{run.novelty} cannot be read: {error}.") from error
         advice = "Delete it to predict without it, or train the run again."
-        if version != str(NOVELTY_VERSION):
+        if facts.get("version") != str(NOVELTY_VERSION):
             raise RunFolderError(
-                f"{run.novelty} is of version {version}; this Classeur reads version "
+                f"{run.novelty} is of version {facts.get('version')}; this Classeur reads version "
                 f"{NOVELTY_VERSION}. {advice}"
             )
         distances = tensors.pop("distances")
@@ -149,7 +165,7 @@ class Novelty:
             raise RunFolderError(
                 f"{run.novelty} does not belong to the network of this run. {advice}"
             )
-        return cls(known, distances.sort().values)
+        return cls(known, distances.sort().values, auroc)
 
 
 def _fits(known: Known, distances: torch.Tensor, layer: nn.Linear | None) -> bool:

@@ -22,7 +22,7 @@ from classeur.report.folds import (
     tested,
     training_sizes,
 )
-from classeur.report.leaks import describe_leaks, leaking_pairs
+from classeur.report.leaks import describe_leaks, describe_val_leaks, leaking_pairs
 from classeur.report.odd import odd_sheet
 from classeur.report.photos import Album, PhotoCard
 from classeur.report.questions import Question, answer_all, written
@@ -77,12 +77,17 @@ def build_study_report(
     sheets.sort(key=lambda sheet: (-sheet.val.value, sheet.metrics.splits["val"].log_loss.value))
     test = {sheet.name: tested(runs[sheet.name], _folder(runs, sheet)) for sheet in sheets}
     groups = next((found.groups for found in test.values() if found.groups), [])
-    pairs = compare({name: found.correct for name, found in test.items()}, groups=groups)
+    pairs = compare(
+        {name: found.correct for name, found in test.items()},
+        groups=groups,
+        paths={name: found.paths for name, found in test.items()},
+    )
     asked = {name: RunConfig.from_toml(seeds[0].config) for name, seeds in runs.items()}
     chosen = sheets[0]
     sizes = training_sizes(manifest, folds)
-    conclusion = conclude(chosen.name, pairs, chosen.metrics.splits["test"], chosen.openings)
-    openings = openings_in(_folder(runs, chosen).path.parent, itertools.chain(*runs.values()))
+    stands = _folder(runs, chosen)
+    conclusion = conclude(chosen.name, pairs, chosen.metrics.splits["test"], openings_of(stands))
+    openings = openings_in(stands.path.parent, itertools.chain(*runs.values()))
     return StudyReport(
         title=title,
         photos=str(root),
@@ -100,13 +105,14 @@ def build_study_report(
             *describe_imbalance(chosen.metrics.splits["test"], sizes),
             *([trivial.found.sentence()] if trivial and trivial.found.tells else []),
             *describe_leaks(chosen.metrics.leaks),
+            *describe_val_leaks(chosen.metrics.val_leaks),
             *seen_before(
                 {sheet.name: sheet.pretrained_on for sheet in sheets},
                 [str(root), *(row.path for row in manifest.rows)],
             ),
             *warn_of_openings(openings),
         ],
-        environment=read_json(_folder(runs, chosen).environment),
+        environment=read_json(stands.environment),
         answers=answer_all(questions, pairs, asked, missing),
         about=list(about),
         searches=dict(searches or {}),
@@ -142,6 +148,10 @@ def comparison(report: StudyReport) -> dict[str, Any]:
                 "val_accuracy": asdict(sheet.val),
                 "test_accuracy": asdict(sheet.test),
                 "test_log_loss": asdict(sheet.metrics.splits["test"].log_loss),
+                "test_calibration_error": asdict(sheet.calibration_error)
+                if sheet.calibration_error
+                else None,
+                "temperature": sheet.temperature,
                 "intervals_over": sheet.metrics.splits["test"].over,
                 "groups": sheet.metrics.splits["test"].groups,
                 "leaks": asdict(sheet.metrics.leaks) if sheet.metrics.leaks else None,
@@ -217,6 +227,7 @@ def _sheet(name: str, seeds: Sequence[RunFolder]) -> RungSheet:
         overfits=overfits(metrics),
         openings=len(openings_of(run)),
         pretrained_on=read_json(run.model).get("backbone", {}).get("pretrained_on", ""),
+        calibration_error=metrics.calibration.after.error if metrics.calibration else None,
         seed_scores=scores if len(scores) > 1 else {},
     )
 

@@ -40,7 +40,8 @@ def interval_basis(metrics: Metrics) -> str:
     """Return what the intervals are over: `over the photos`, or over how many groups."""
     if not metrics.groups:
         return "over the photos"
-    return f"over the {quantity(metrics.groups, 'group', 'groups')} that the photos are in"
+    groups = quantity(metrics.groups, "group", "groups")
+    return f"over the {groups} that the photos are in (given, or copies of one picture)"
 
 
 def describe_test(pairs: Sequence[Pair]) -> str:
@@ -52,8 +53,9 @@ def describe_test(pairs: Sequence[Pair]) -> str:
             "of them got right, and Holm’s method corrects for the number of pairs"
         )
     return (
-        "they are compared group by group, for photos of one group are alike: the exact sign-flip "
-        "test looks at what one of them gains over the other in each of the "
+        "they are compared group by group, for photos of one group, or copies of one picture, are "
+        "alike: the exact sign-flip test looks at what one of them gains over the other in each of "
+        "the "
         f"{quantity(groups, 'group', 'groups')}, and Holm’s method corrects for the number of pairs"
     )
 

@@ -8,12 +8,19 @@ from collections.abc import Sequence
 
 from classeur.config import DataConfig, RunConfig
 from classeur.data.manifest import Manifest
-from classeur.evaluation.evaluate import measure_predictions, read_metrics
-from classeur.evaluation.pooling import pool_test, pool_val
+from classeur.evaluation.calibration import (
+    Calibration,
+    describe_calibration,
+    without_temperature,
+)
+from classeur.evaluation.evaluate import RunMetrics, measure_predictions, read_metrics
+from classeur.evaluation.metrics import Figure
+from classeur.evaluation.openings import openings_of
+from classeur.evaluation.pooling import joined, pool_test, pool_val
 from classeur.evaluation.predictions import Predictions, read_predictions
 from classeur.report.study_report import RungSheet
 from classeur.report.words import interval, overfits, percent
-from classeur.run_folder import RunFolder, read_json, read_json_lines
+from classeur.run_folder import RunFolder, read_json
 
 Splits = dict[str, dict[str, int]]
 """split -> label -> photos"""
@@ -31,8 +38,9 @@ def in_folds(sheet: RungSheet, runs: Sequence[RunFolder]) -> RungSheet:
     """Return the sheet of a rung with the figures of all its folds; one without folds as it is.
 
     Test figures are of the pooled predictions, every photo once; validation figures of each photo
-    that validates in some fold. `folder`, the curves and the epochs stay those of the fold that
-    validation likes best; time is that of all.
+    that validates in some fold. What is of one network has no place among them: promises, parts of
+    the test photos, strangeness. `folder`, the curves, the epochs and `temperature` stay those of
+    the fold that validation likes best; time is that of all.
     """
     stands = next(run for run in runs if run.path.name == sheet.folder)
     if not _is_folded(stands):
@@ -40,23 +48,45 @@ def in_folds(sheet: RungSheet, runs: Sequence[RunFolder]) -> RungSheet:
     predictions = [read_predictions(run.predictions) for run in runs]
     metrics = [read_metrics(run) for run in runs]
     training = [read_json(run.training) for run in runs]
-    pooled = {"val": pool_val(predictions), "test": pool_test(predictions)}
+    splits = {
+        "val": measure_predictions(pool_val(predictions)),
+        "test": measure_predictions(pool_test(predictions)),
+    }
+    calibration = _pooled_calibration(sheet, predictions, metrics, splits["test"].log_loss)
     return dataclasses.replace(
         sheet,
         metrics=dataclasses.replace(
             sheet.metrics,
-            splits={name: measure_predictions(some) for name, some in pooled.items()},
+            splits=splits,
+            calibration=calibration,
+            abstention=[],
+            slices=[],
+            novelty=None,
         ),
+        fold_temperatures=[each.calibration.temperature for each in metrics if each.calibration],
+        calibration_error=calibration.after.error if calibration else None,
         seconds=sum(each["seconds"] for each in training),
         peak_memory=max(each["peak_memory"] for each in training),
         overfits=2 * sum(map(overfits, metrics)) > len(metrics),
-        openings=max(len(read_json_lines(run.test_openings)) for run in runs),
+        openings=max(len(openings_of(run)) for run in runs),
         seed_scores={},
         fold_scores={
             run.path.name: each.splits["test"].accuracy.value
             for run, each in zip(runs, metrics, strict=True)
         },
     )
+
+
+def _pooled_calibration(
+    sheet: RungSheet, folds: Sequence[Predictions], metrics: Sequence[RunMetrics], log_loss: Figure
+) -> Calibration | None:
+    """Return what the temperatures did, each to its own fold; None if a fold has none."""
+    temperatures = [each.calibration.temperature for each in metrics if each.calibration]
+    if sheet.temperature is None or len(temperatures) < len(folds):
+        return None
+    raw = [without_temperature(*each) for each in zip(folds, temperatures, strict=True)]
+    unscaled, scaled = (joined([pool_val(some), pool_test(some)]) for some in (raw, folds))
+    return describe_calibration(sheet.temperature, unscaled, scaled, log_loss)
 
 
 def counts_of(manifest: Manifest, folds: Sequence[Manifest]) -> Splits:

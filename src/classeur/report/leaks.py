@@ -7,8 +7,9 @@ from pathlib import Path
 
 from classeur.data.inspect import Inspection
 from classeur.errors import UnreadablePhotoError
-from classeur.evaluation.leaks import LeakEffect
+from classeur.evaluation.leaks import LeakEffect, ValLeaks
 from classeur.report.photos import Album, PhotoCard
+from classeur.report.units import quantity
 from classeur.report.words import interval, percent
 
 MOST_PAIRS = 24
@@ -33,7 +34,7 @@ def describe_leaks(effect: LeakEffect | None) -> list[str]:
     said = (
         f"{copies:,} of the {copies + effect.photos:,} test photos "
         f"{'has a copy' if copies == 1 else 'have copies'} among the training photos "
-        f"({', '.join(kinds)}), as the data came."
+        f"({', '.join(kinds)})."
     )
     if effect.without is None:
         return [f"{said} No test photo is left without one: the score says nothing of new photos."]
@@ -41,6 +42,28 @@ def describe_leaks(effect: LeakEffect | None) -> list[str]:
         f"{said} With them {percent(effect.accuracy.value)} are right, without them "
         f"{percent(effect.without.value)} (95 % interval {interval(effect.without)})."
     ]
+
+
+def describe_val_leaks(found: ValLeaks | None) -> list[str]:
+    """Say which copies make validation a bad adviser, and what does without them."""
+    said = []
+    if found and found.copied:
+        rest = (
+            "Temperature and thresholds were found without them."
+            if found.copied < found.photos
+            else "There are no others, so temperature and thresholds are from them, too."
+        )
+        said.append(
+            f"{found.copied:,} of the {found.photos:,} validation photos "
+            f"{'has a copy' if found.copied == 1 else 'have copies'} among the training photos: "
+            f"validation, which chose the epoch, is too good on them. {rest}"
+        )
+    if found and found.shared:
+        said.append(
+            f"{quantity(found.shared, 'test photo has a copy', 'test photos have copies')} among "
+            "the validation photos, which chose the epoch: test figures may be a little too good."
+        )
+    return said
 
 
 def leaking_pairs(found: Inspection) -> list[PairCard]:

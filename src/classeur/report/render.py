@@ -15,6 +15,7 @@ from markupsafe import Markup
 from classeur.data.inspect import Inspection
 from classeur.data.quality import KINDS
 from classeur.evaluation.slices import FEWEST
+from classeur.models.novelty import LEAST_AUROC
 from classeur.report import units, views
 from classeur.report.certainty import describe_test, interval_basis, missing_photos
 from classeur.report.curves import learning_curves, small_multiples
@@ -27,6 +28,7 @@ from classeur.report.photos import PhotoCard
 from classeur.report.run_report import RunReport
 from classeur.report.search_figures import accuracy_over_trials, importances, option_scatters
 from classeur.report.search_report import SearchReport
+from classeur.report.strange import describe_strange
 from classeur.report.study_report import StudyReport
 from classeur.report.suspicious import SuspiciousPage
 from classeur.report.svg import Drawing, showable
@@ -34,7 +36,9 @@ from classeur.report.trust import SHOWN, level
 from classeur.report.trust_report import trust_rows, trust_section
 from classeur.report.words import (
     GAP,
+    describe_few_mistakes,
     describe_openings,
+    describe_rungs_with_few_mistakes,
     describe_slices,
     interval,
     most_confused,
@@ -52,6 +56,7 @@ _LIMITS = {
     "most_rows": 30,  # classes that a table shows at once
     "shown_rows": 15,  # of more classes: the weakest
     "most_layers": 40,
+    "least_auroc": LEAST_AUROC,
     "most_samples": 30,  # classes whose sample photos are shown at once
     "shown_items": 10,  # of a long list
     "most_items": 1000,  # of a long list, when it is opened
@@ -74,6 +79,8 @@ _FILTERS = {
     "missing_photos": missing_photos,
     "plain": units.plain,
     "describe_slices": describe_slices,
+    "describe_few_mistakes": describe_few_mistakes,
+    "describe_strange": describe_strange,
     "describe_openings": describe_openings,
     "opened_again": opened_again,
     **{
@@ -82,6 +89,7 @@ _FILTERS = {
             views.mean_and_deviation,
             views.seed_range,
             views.lowest_and_highest,
+            views.temperature_range,
             views.splits_of,
             views.totals_of,
             views.split_name,
@@ -110,7 +118,10 @@ def render_run(report: RunReport, folder: Path) -> None:
     many = len(class_names) > MOST_CELLS_AS_TABLE
     matrix = confusion_map(test.confusion, class_names) if many else None
     recall = recall_against_size(test, report.class_sizes)
-    trust = trust_section(report.metrics.calibration, report.metrics.abstention, report.curve)
+    metrics = report.metrics
+    trust = trust_section(
+        metrics.calibration, metrics.abstention, report.curve, metrics.splits["val"].groups
+    )
     values = {
         "report": report,
         "curves": curves,
@@ -148,11 +159,14 @@ def render_study(report: StudyReport, folder: Path) -> None:
         "time": time,
         "recall": recall,
         "trust": trust_rows(report.rungs),
-        "levels": [level(share) for share in SHOWN],
+        "levels": [] if report.folds else [level(share) for share in SHOWN],
         "verdicts": views.verdicts(report),
         "pairs_of_chosen": views.pairs_of_chosen(report),
         "untrained": views.without_history(report),
         "leaks": [(rung.name, rung.metrics.leaks) for rung in report.rungs if rung.metrics.leaks],
+        "few_mistakes": describe_rungs_with_few_mistakes(
+            {rung.name: rung.metrics.splits["test"] for rung in report.rungs}
+        ),
         "seeds": several_seeds,
         "openings": any(rung.openings > 1 for rung in report.rungs),
         "gap_limit": GAP,
@@ -202,7 +216,7 @@ def render_filters(page: FilterPage, path: Path) -> None:
 
 
 def render_suspicious(page: SuspiciousPage, path: Path) -> None:
-    """Write the photos whose labels are probably wrong as one HTML page."""
+    """Write the photos whose labels may be wrong as one HTML page."""
     write_text(path, _page("suspicious.html.j2", {"page": page}))
 
 

@@ -21,9 +21,10 @@ from classeur.models.summary import Layer, summarize
 from classeur.report.confused import ConfusedPair, confused_pairs
 from classeur.report.folds import describe_fold
 from classeur.report.heat import Warmth, warmth_of
-from classeur.report.leaks import describe_leaks
+from classeur.report.leaks import describe_leaks, describe_val_leaks
 from classeur.report.photos import Album, PhotoCard, data_uri, is_small
 from classeur.report.strange import Strange, strange_photos
+from classeur.report.unseen import part_of_test
 from classeur.report.words import (
     describe_fit,
     describe_imbalance,
@@ -80,6 +81,11 @@ class RunReport:
     binder: str = ""
     """Address of the binder it belongs to, relative to the run folder. Empty: none."""
 
+    @property
+    def part_of_test(self) -> list[str]:
+        """What part the test photos had in training and in choices, in sentences."""
+        return part_of_test(self.config.data.folds, self.metrics.leaks, self.test_openings)
+
 
 def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunReport:
     """Read a finished run and return its sheet.
@@ -94,7 +100,8 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
     history = read_history(run.history)
     classifier = Classifier.load(run)
     height, width, channels = classifier.preprocessing.geometry.shape
-    test = read_predictions(run.predictions).of_split("test")
+    predictions = read_predictions(run.predictions)
+    test = predictions.of_split("test")
     manifest = read_manifest(run.manifest)
     counts = manifest.counts()["train"]
     class_sizes = {name: counts.get(name, 0) for name in metrics.class_names}
@@ -118,6 +125,7 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
             *describe_imbalance(metrics.splits["test"], class_sizes),
             *([describe_slices(metrics.slices)] if worst_slice(metrics.slices) else []),
             *describe_leaks(metrics.leaks),
+            *describe_val_leaks(metrics.val_leaks),
         ],
         examples=[album.card(test, row) for row in _spread(test, EXAMPLES)],
         mistakes=[album.card(test, row, warmth) for row in _worst(test, MISTAKES)],
@@ -126,7 +134,7 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
         small_test=small_test(test),
         curve=risk_curve(test.confidence, test.correct),
         pairs=confused_pairs(test, album.card),
-        strange=strange_photos(test, album.card),
+        strange=strange_photos(test, predictions.of_split("val"), album.card, metrics.novelty),
         binder="../index.html" if (run.path.parent / "study.toml").is_file() else "",
     )
 

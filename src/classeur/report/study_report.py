@@ -40,16 +40,26 @@ class RungSheet:
     """How often the test split of this run has been read."""
     pretrained_on: str = ""
     """The photos that its backbone learned from before; empty: none."""
+    calibration_error: Figure | None = None
+    """Expected calibration error on the test photos, those of all folds pooled; each photo with the
+    temperature of its network. None: an older run, which has no temperature."""
     seed_scores: dict[str, float] = field(default_factory=dict)
     """Folder of each seed's run -> its test accuracy, where there are several seeds."""
     fold_scores: dict[str, float] = field(default_factory=dict)
     """Folder of each fold's run -> its test accuracy, where `metrics` are pooled over folds: `val`
     and `test` of all of them, and no `train`."""
+    fold_temperatures: list[float] = field(default_factory=list)
+    """Of each fold's network, where `metrics` are pooled over folds."""
 
     @property
     def seed_spread(self) -> SeedSpread | None:
         """Of test accuracy over the seeds; None where there is one. No part of any interval."""
         return SeedSpread.of(list(self.seed_scores.values()))
+
+    @property
+    def temperature(self) -> float | None:
+        """Of the run that stands for it; None for an older run, which has none."""
+        return self.metrics.calibration.temperature if self.metrics.calibration else None
 
     @property
     def val(self) -> Figure:

@@ -1,4 +1,4 @@
-"""Photos whose labels are probably wrong, as a page to look at."""
+"""Photos whose labels may be wrong, as a page to look at."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SuspiciousPage:
     total: int
     """Photos that were looked at."""
     suspicious: int
-    """Labels that are probably wrong."""
+    """Labels that may be wrong."""
     by: str
     """What computed the probabilities, in words."""
     file: str

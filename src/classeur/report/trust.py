@@ -39,8 +39,9 @@ def _as_said(some: Bin, bins: int) -> bool:
     """Whether a bin's accuracy may be its confidence; corrected for the number of bins."""
     from scipy.stats import binomtest
 
-    right = round(some.accuracy * some.photos)
-    return float(binomtest(right, some.photos, some.confidence).pvalue) >= 0.05 / bins
+    photos = max(1, round(some.independent))
+    right = round(some.accuracy * photos)
+    return float(binomtest(right, photos, some.confidence).pvalue) >= 0.05 / bins
 
 
 def _right(some: Bin) -> str:

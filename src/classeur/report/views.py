@@ -67,6 +67,12 @@ def lowest_and_highest(scores: Sequence[float]) -> str:
     return f"{100 * min(scores):.1f}–{100 * max(scores):.1f} %" if scores else ""
 
 
+def temperature_range(temperatures: Sequence[float]) -> str:
+    """Return `1.12`, or `0.98–1.31` of several that differ."""
+    low, high = (f"{some(temperatures):.2f}" for some in (min, max))
+    return low if low == high else f"{low}–{high}"
+
+
 def splits_of(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
     """Return the splits in the order of a study: train, val, test, then photos without one."""
     known = [name for name in SPLITS if name in counts]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from classeur.evaluation.comparison import Pair
 from classeur.evaluation.evaluate import RunMetrics
-from classeur.evaluation.metrics import Figure, Metrics, exact_share
+from classeur.evaluation.metrics import FEW_MISTAKES, Figure, Metrics, exact_share
 from classeur.evaluation.openings import Opening, is_changed
 from classeur.evaluation.slices import Slice, worst_slice
 from classeur.report.certainty import describe_missing
@@ -18,6 +18,8 @@ GAP = 0.05
 
 RARE = 0.5
 """A class is called rare with fewer training photos than this share of the largest class's."""
+
+_SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
 MOST_DIFFERENCES = 4
 """Runs that a conclusion names with the difference from each."""
@@ -129,6 +131,33 @@ def describe_imbalance(metrics: Metrics, sizes: Mapping[str, int]) -> list[str]:
     ]
 
 
+def describe_few_mistakes(splits: Mapping[str, Metrics]) -> str:
+    """Say on which splits the interval of the log-loss is too short; '' where it is on none."""
+    few = [_SPLITS[name] for name, found in splits.items() if found.mistakes < FEW_MISTAKES]
+    if not few:
+        return ""
+    return (
+        f"The interval of the log-loss is too short on {_join(few)}: there are fewer than five "
+        "mistakes."
+    )
+
+
+def describe_rungs_with_few_mistakes(test: Mapping[str, Metrics]) -> str:
+    """The same of rungs; '' where it is too short for none.
+
+    Args:
+        test: rung -> metrics on the test photos.
+    """
+    few = [name for name, found in test.items() if found.mistakes < FEW_MISTAKES]
+    if not few:
+        return ""
+    makes = "makes" if len(few) == 1 else "make"
+    return (
+        f"{_join(few)} {makes} fewer than five mistakes on test: the interval of such a log-loss "
+        "is too short."
+    )
+
+
 def describe_slices(slices: Sequence[Slice]) -> str:
     """Name the slice on which a run is worst, if the photos show that it is worse there."""
     worst = worst_slice(slices)
@@ -197,14 +226,16 @@ def most_confused(
     return sorted(cells, key=lambda cell: -cell[2])[:at_most]
 
 
-def conclude(chosen: str, pairs: Sequence[Pair], metrics: Metrics, openings: int) -> list[str]:
+def conclude(
+    chosen: str, pairs: Sequence[Pair], metrics: Metrics, openings: Sequence[Opening] = ()
+) -> list[str]:
     """Return the conclusion of a study: what was chosen, and over what it is really better.
 
     Args:
         chosen: the rung with the best validation accuracy.
         pairs: all pairs of rungs on the test photos.
         metrics: of the chosen rung on the test photos.
-        openings: how often the chosen run's test split has been read.
+        openings: of the chosen run's test split.
     """
     test = metrics.accuracy
     why = "had the best validation accuracy and is chosen" if pairs else "is the only approach"
@@ -238,8 +269,12 @@ def conclude(chosen: str, pairs: Sequence[Pair], metrics: Metrics, openings: int
         sentences.append(
             f"On the test photos it is worse than {_name(worse, 'and')}: validation chose badly."
         )
-    if openings > 1:
-        sentences.append(f"Its test split has been read {openings} times; the first score counts.")
+    if len(openings) > 1:
+        first = openings[0].accuracy
+        score = "" if first is None else f", {percent(first)},"
+        sentences.append(
+            f"Its test split has been read {len(openings)} times; the first score{score} counts."
+        )
     return sentences
 
 

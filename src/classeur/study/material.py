@@ -8,12 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from classeur.config import DataConfig, PreprocessingConfig
-from classeur.data.attributes import with_attributes
 from classeur.data.filters import parse_filters
 from classeur.data.geometry import Geometry, suggest_geometry
 from classeur.data.inspect import Inspection, findings
 from classeur.data.manifest import Manifest
-from classeur.data.prepare import scan_as, split_as
+from classeur.data.prepare import manifest_of, scan_as
 from classeur.data.records import Listing
 from classeur.data.store import Store, cached_store
 from classeur.errors import DataError
@@ -66,8 +65,7 @@ class Material:
         if not data.folds:
             return self
         facts = self.store.facts(self.listing)
-        manifest = with_attributes(split_as(data, facts), facts, self.listing.columns)
-        return replace(self, manifest=manifest)
+        return replace(self, manifest=manifest_of(data, self.listing, facts))
 
 
 def gather(data: DataConfig, preprocessing: PreprocessingConfig) -> Material:
@@ -81,7 +79,7 @@ def gather(data: DataConfig, preprocessing: PreprocessingConfig) -> Material:
     listing = scan_as(data)
     store = cached_store(listing, geometry_of(listing, preprocessing))
     facts = store.facts(listing)
-    manifest = with_attributes(split_as(data, facts), facts, listing.columns)
+    manifest = manifest_of(data, listing, facts)
     unreadable = [*listing.unreadable, *store.unreadable]
     inspection = findings(listing, facts, unreadable, store.near_duplicates)
     readable = replace(listing, records=[fact.record for fact in facts], unreadable=[])

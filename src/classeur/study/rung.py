@@ -13,7 +13,7 @@ from pathlib import Path
 
 from classeur.config import RunConfig
 from classeur.data.manifest import read_manifest
-from classeur.data.near_findings import copies_in_training
+from classeur.data.near_findings import CopiesAcross
 from classeur.data.store import Store
 from classeur.evaluation.evaluate import evaluate_run
 from classeur.models.device import choose_device
@@ -48,7 +48,7 @@ def run_rung(run: RunFolder, store: Store, root: Path) -> None:
                 reason="end of training",
                 device=device,
                 batch_size=config.training.batch_size,
-                copies=copies_in_training(store.facts_in(manifest)),
+                copies=CopiesAcross.of(store.facts_in(manifest), store.near_duplicates),
             )
         write_run_report(run, root, store)
 

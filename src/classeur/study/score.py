@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from classeur.config import DataConfig
 from classeur.data.manifest import read_manifest
 from classeur.data.reader import PhotoReader
 from classeur.data.records import SPLITS, Listing, Unreadable
@@ -20,15 +21,18 @@ from classeur.errors import EvaluationError, did_you_mean, unknown
 from classeur.evaluation.abstention import Reached, reached
 from classeur.evaluation.evaluate import measure_predictions, predict_rows, slices_of
 from classeur.evaluation.metrics import Metrics
-from classeur.evaluation.openings import is_changed, openings_of, record_opening
+from classeur.evaluation.openings import is_changed, openings_of, record_opening, record_score
 from classeur.evaluation.photo_features import of_column
 from classeur.evaluation.predictions import Predictions
 from classeur.evaluation.slices import Slice, score_slices
 from classeur.inference.predictor import Predictor
 from classeur.models.classifier import Classifier
 from classeur.models.device import choose_device
+from classeur.models.novelty import Novelty
 from classeur.run_folder import RunFolder
 from classeur.study.train import store_of
+
+_GROUPS = ("group_from", "group_column")
 
 
 @dataclass(frozen=True)
@@ -69,11 +73,12 @@ def evaluate(
         device: `cpu`, `cuda`, `mps` or `auto`.
         max_error: share of wrong answers to abstain for, 0.01 for 1 %, as for `predict`. None: the
             score of all answers alone.
-        options: how to read `data`, as for `scan`: `layout`, `label_from`, `classes`, ….
+        options: how to read `data`, as for `scan`: `layout`, `label_from`, `classes`, …. With
+            `group_from` or `group_column`, intervals are over the groups.
 
     Raises:
         EvaluationError: if the split is unknown, or the photos have classes the run does not know.
-        ConfigError: if `max_error` is not above 0 and below 1.
+        ConfigError: if `max_error` is not above 0 and below 1, or both options name groups.
         InferenceError: if the run cannot promise `max_error`.
         RunFolderError: if the run is not finished, or has no thresholds.
         DataError: if the photos are gone, have changed or cannot be read.
@@ -82,12 +87,13 @@ def evaluate(
     folder.require(folder.training)
     if split not in SPLITS:
         raise EvaluationError(unknown("split", split, SPLITS))
+    DataConfig(**{name: options[name] for name in _GROUPS if name in options})  # says what is wrong
     classifier = Classifier.load(folder, choose_device(device))
     rule = None if max_error is None else classifier.rule(max_error)
     score = (
         _evaluate_split(folder, classifier, split)
         if data is None
-        else _evaluate_on(folder, Predictor(classifier), scan(data, **options))
+        else _evaluate_on(folder, _predictor(folder, classifier), scan(data, **options))
     )
     if rule is None:
         return score
@@ -100,14 +106,21 @@ def _evaluate_split(folder: RunFolder, classifier: Classifier, split: str) -> Sc
     rows = manifest.indices(split)
     openings = record_opening(folder, "evaluate", len(rows)) if split == "test" else 0
     predictions = predict_rows(classifier, store.photos, manifest, rows)
+    metrics = measure_predictions(predictions)
+    if openings:
+        record_score(folder, metrics.accuracy.value)
     return Score(
-        measure_predictions(predictions),
+        metrics,
         predictions,
         [],
         openings,
         changed=openings > 0 and is_changed(openings_of(folder)),
         slices=slices_of(predictions, store.photos, manifest, store.geometry.size),
     )
+
+
+def _predictor(folder: RunFolder, classifier: Classifier) -> Predictor:
+    return Predictor(classifier, Novelty.load(folder, classifier.network))
 
 
 def _evaluate_on(run: RunFolder, predictor: Predictor, listing: Listing) -> Score:
@@ -119,12 +132,17 @@ def _evaluate_on(run: RunFolder, predictor: Predictor, listing: Listing) -> Scor
     reader = PhotoReader(listing.root)
     contents = (functools.partial(reader.read_same, record) for record in listing.records)
     records, rows, unreadable = [], [], list(listing.unreadable)
-    for record, (_, row, error) in zip(listing.records, predictor.rows(contents), strict=True):
+    strangeness: list[float] = []
+    for record, (_, row, error, strange) in zip(
+        listing.records, predictor.rows(contents), strict=True
+    ):
         if row is None:
             unreadable.append(Unreadable(record.path, error))
-        else:
-            records.append(record)
-            rows.append(row)
+            continue
+        records.append(record)
+        rows.append(row)
+        if strange is not None:
+            strangeness.append(strange)
     if not records:
         raise EvaluationError(f"none of the photos at {listing.root} can be read.")
     index = {name: i for i, name in enumerate(predictor.class_names)}
@@ -135,6 +153,7 @@ def _evaluate_on(run: RunFolder, predictor: Predictor, listing: Listing) -> Scor
         np.stack(rows),
         predictor.class_names,
         [record.group for record in records],
+        np.array(strangeness, np.float32) if predictor.tells_strange else None,
     )
     features = [
         feature

@@ -273,16 +273,15 @@ def _report(
         raise StudyError(f"no rung finished. {_reasons(failed)}")
     material = planned[0].material
     root = Path(material.root)
-    trivial = None
-    if not planned[0].config.data.folds:
-        trivial = trivial_rung(material.store.facts(material.listing), material.manifest)
-        trivial.predictions.write(folder / "trivial.parquet")
+    folds = _manifests(planned)
+    trivial = trivial_rung(material.store.facts(material.listing), folds or [material.manifest])
+    trivial.predictions.write(folder / "trivial.parquet")
     return build_study_report(
         root.name,
         root,
         settings=settings,
         manifest=material.manifest,
-        folds=_manifests(planned),
+        folds=folds,
         inspection=material.inspection,
         runs=finished,
         failed=failed,
@@ -317,18 +316,21 @@ def _about(asked: Definition) -> list[str]:
 def _finished(folder: Path) -> dict[str, list[RunFolder]]:
     """Return recipe -> finished runs in the folder, those of earlier calls included.
 
-    A rung on folds is finished when all of them are.
+    A rung on folds is finished when all of them are. One that was run alone and again among
+    several seeds counts once for its seed.
     """
-    finished: dict[str, list[tuple[DataConfig, RunFolder]]] = {}
+    finished: dict[str, dict[tuple[int, int], RunFolder]] = {}
+    folds: dict[str, int] = {}
     for path in sorted(folder.iterdir()):
         run = RunFolder(path)
         if run.is_finished:
             config = RunConfig.from_toml(run.config)
-            finished.setdefault(config.recipe, []).append((config.data, run))
+            finished.setdefault(config.recipe, {})[config.data.fold, config.seed] = run
+            folds[config.recipe] = config.data.folds
     return {
-        recipe: [run for _, run in sorted(runs, key=lambda pair: pair[0].fold)]
+        recipe: [runs[key] for key in sorted(runs)]
         for recipe, runs in finished.items()
-        if len(runs) >= runs[0][0].folds
+        if len(runs) >= folds[recipe]
     }
 
 

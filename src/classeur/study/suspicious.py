@@ -1,4 +1,4 @@
-"""Labels that are probably wrong: a list for a person to decide on, and a page to look at."""
+"""Labels that may be wrong: a list for a person to decide on, and a page to look at."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def find_suspicious(
     seed: int = 0,
     **options: Any,
 ) -> Suspects:
-    """List the labels that are probably wrong. Nothing about the photos is changed.
+    """List the labels that may be wrong. Nothing about the photos is changed.
 
     All splits that the data came with take part: no photo is judged by what has learned from it,
     from its copies or from its group.
