@@ -69,9 +69,11 @@ class Resample(torch.nn.Module):
         wide = torch.full((), width, dtype=torch.float64) - columns
         columns_first = (tall > 0) & (tall > 2 * wide)
         if torch.jit.is_scripting():
-            picture = self.upright(photo) if not bool(columns_first) else self.turned(photo)
-        else:
+            picture = self.turned(photo) if bool(columns_first) else self.upright(photo)
+        elif torch.compiler.is_exporting():
             picture = torch.cond(columns_first, self.turned, self.upright, (photo,))
+        else:  # torch.cond would compile both, for half a minute
+            picture = self.turned(photo) if bool(columns_first) else self.upright(photo)
         return picture, rows, columns
 
     def upright(self, photo: Tensor) -> Tensor:
