@@ -154,7 +154,9 @@ class Resample(torch.nn.Module):
         low = torch.trunc(centre - reach + 0.5).clamp(min=0.0)
         high = torch.minimum(torch.trunc(centre + reach + 0.5), end)
         inside = (pixels >= low) & (pixels < high) & (at < count)
-        raw = self.curve((pixels - centre + 0.5) * (1.0 / stretch))
+        # In whole numbers up to the division: OpenVINO computes all of this in float32.
+        away = ((2 * pixels + 1) * count - (2 * at + 1) * extent) / (2 * count) - start
+        raw = self.curve(away * (1.0 / stretch))
         raw = torch.where(inside, raw, torch.zeros_like(raw))
         total = raw.sum(1, keepdim=True)
         shares = raw / torch.where(total == 0, torch.ones_like(total), total)
