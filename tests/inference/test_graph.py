@@ -92,7 +92,9 @@ def test_pixels_of_any_geometry() -> None:
             draw.choice(["nearest", "bilinear", "bicubic", "lanczos"]),
             draw.choice([1.0, 0.875, 0.77]),
         )  # fmt: skip
-        assert_same(geometry, drawn(draw.randint(1, 300), draw.randint(1, 300), draw.randint(0, 99)))
+        assert_same(
+            geometry, drawn(draw.randint(1, 300), draw.randint(1, 300), draw.randint(0, 99))
+        )
 
 
 def test_every_filter_is_there() -> None:

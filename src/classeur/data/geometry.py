@@ -110,9 +110,7 @@ class Geometry:
         """
         return self.decoded(photo, self.color)
 
-    def decoded(
-        self, photo: bytes | NDArray[np.generic] | Image.Image, color: Color
-    ) -> Decoded:
+    def decoded(self, photo: bytes | NDArray[np.generic] | Image.Image, color: Color) -> Decoded:
         """Decode one photo as `decode` does, in another colour mode."""
         return decode(photo, color, enough=round(self.size / self.crop_pct), in_full=LARGE_PIXELS)
 

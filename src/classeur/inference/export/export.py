@@ -170,7 +170,10 @@ def _appearing(target: Path) -> Iterator[Path]:
     """Give a folder to fill, beside the target; it takes its place when the block ends well."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(
-        prefix=f".{target.name}.", suffix=".unfinished", dir=target.parent, ignore_cleanup_errors=True
+        prefix=f".{target.name}.",
+        suffix=".unfinished",
+        dir=target.parent,
+        ignore_cleanup_errors=True,
     ) as place:
         scratch = Path(place) / target.name
         scratch.mkdir()

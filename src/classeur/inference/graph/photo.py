@@ -55,7 +55,9 @@ class Answer(nn.Module):
         self.network = classifier.network
         self.temperature = classifier.temperature
         self.binary = len(classifier.class_names) == 2
-        self.register_buffer("mean", torch.tensor(classifier.preprocessing.mean).view(channels, 1, 1))
+        self.register_buffer(
+            "mean", torch.tensor(classifier.preprocessing.mean).view(channels, 1, 1)
+        )
         self.register_buffer("std", torch.tensor(classifier.preprocessing.std).view(channels, 1, 1))
 
     def forward(self, pixels: Tensor) -> Tensor:
