@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classeur.data.decode import Decoded, decode
-from classeur.errors import UnreadablePhotoError
 from classeur.inference.export.photos import Sample
 from classeur.inference.predictor import Predictor
 

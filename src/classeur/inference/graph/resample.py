@@ -1,9 +1,10 @@
 """Pillow's resize as products of matrices, for pictures of any height and width.
 
-Pillow resamples rows, rounds to whole levels, then resamples columns; high pictures the other way. Every output pixel is a sum
-over the pixels below its kernel, with weights in fixed point (`src/libImaging/Resample.c`). Here
-these weights are computed inside the graph from the height and the width, and the sums are made
-by two products in float32 that lose nothing: the result is that of Pillow, to the last bit.
+Pillow resamples rows, rounds to whole levels, then resamples columns; high pictures the other way
+round. Every output pixel is a sum over the pixels below its kernel, with weights in fixed point
+(`src/libImaging/Resample.c`). Here these weights are computed inside the graph from the height and
+the width, and the sums are made by two products in float32 that lose nothing: the result is that
+of Pillow, to the last bit.
 
 The outputs are done in blocks, each from the columns below it alone: work and memory grow with the
 picture, and not with the picture times the size of the result.
