@@ -157,3 +157,10 @@ class TestSuggestion:
     def test_arrays(self, tmp_path):
         np.savez(tmp_path / "a.npz", x=np.zeros((4, 28, 28)), y=[0, 1, 0, 1])
         assert suggest_geometry(scan(tmp_path)) == Geometry(28, "grey")
+
+
+def test_only_a_huge_jpeg_is_decoded_at_a_smaller_scale(draw, encode, monkeypatch):
+    photo = encode(draw(1, (400, 300)), "JPEG")
+    assert not Geometry(32).decode(photo).reduced
+    monkeypatch.setattr("classeur.data.geometry.LARGE_PIXELS", 400 * 300 - 1)
+    assert Geometry(32).decode(photo).reduced
