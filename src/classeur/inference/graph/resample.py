@@ -28,18 +28,20 @@ BLOCK = 16
 SUPPORT = {"bilinear": 1, "bicubic": 2, "lanczos": 3}
 """Half the width of each kernel, in output pixels."""
 
+# TorchScript takes no `type: ignore` inside of what it compiles.
+_is_scripting: Callable[[], bool] = torch.jit.is_scripting  # type: ignore[attr-defined]
 _larger: Callable[[int, int], int] = torch.sym_max
 _smaller: Callable[[int, int], int] = torch.sym_min
 
 
 def larger(one: int, other: int) -> int:
     """Return the larger of two sizes, which may be symbols."""
-    return max(one, other) if torch.jit.is_scripting() else _larger(one, other)
+    return max(one, other) if _is_scripting() else _larger(one, other)
 
 
 def smaller(one: int, other: int) -> int:
     """Return the smaller of two sizes, which may be symbols."""
-    return min(one, other) if torch.jit.is_scripting() else _smaller(one, other)
+    return min(one, other) if _is_scripting() else _smaller(one, other)
 
 
 class Resample(torch.nn.Module):
@@ -69,7 +71,7 @@ class Resample(torch.nn.Module):
         tall = torch.full((), height, dtype=torch.float64) - rows
         wide = torch.full((), width, dtype=torch.float64) - columns
         columns_first = (tall > 0) & (tall > 2 * wide)
-        if torch.jit.is_scripting():
+        if _is_scripting():
             picture = self.turned(photo) if bool(columns_first) else self.upright(photo)
         elif torch.compiler.is_exporting():
             picture = torch.cond(columns_first, self.turned, self.upright, (photo,))
