@@ -83,7 +83,7 @@ class OnnxPredictor(Predictor):
         return self._preprocessing
 
     @property
-    def explainer(self) -> Explainer:  # type: ignore[override]
+    def explainer(self) -> Explainer:
         """Raises InferenceError: there is no torch network to look into."""
         raise InferenceError(
             f"{self._path} cannot explain its answers; give the run folder instead."

@@ -99,18 +99,19 @@ class Pixels:
 def quantised(answer: ModelProto, pixels: Pixels) -> ModelProto:
     """Return the network in int8."""
     import onnx
-    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
+    from onnxruntime import quantization  # type: ignore[import-untyped]
+    from onnxruntime.quantization import shape_inference  # type: ignore[import-untyped]
 
     step = max(1, len(pixels.photos) // CALIBRATION)
     with tempfile.TemporaryDirectory() as scratch:
         source, plain, small = (Path(scratch) / name for name in ("a.onnx", "b.onnx", "c.onnx"))
         onnx.save(answer, source)
-        quant_pre_process(source, plain, skip_symbolic_shape=True)
-        quantize_static(
+        shape_inference.quant_pre_process(source, plain, skip_symbolic_shape=True)
+        quantization.quantize_static(
             plain, small, _Reader(pixels.photos[::step][:CALIBRATION]),
-            quant_format=QuantFormat.QDQ, op_types_to_quantize=_QUANTISED, per_channel=True,
-            activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+            quant_format=quantization.QuantFormat.QDQ, op_types_to_quantize=_QUANTISED, per_channel=True,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
         )  # fmt: skip
         model: ModelProto = onnx.load(small)
         return model

@@ -68,7 +68,7 @@ def write_joined(
 
 def session(model: Path | bytes) -> Any:
     """Return an ONNX Runtime session on the CPU, quiet about what it optimises."""
-    import onnxruntime
+    import onnxruntime  # type: ignore[import-untyped]
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3

@@ -18,7 +18,7 @@ PRECISION = {"INFERENCE_PRECISION_HINT": "f32"}
 
 def write_openvino(classifier: Classifier, folder: Path, facts: dict[str, str]) -> Run:
     """Write model.xml and model.bin, weights in float32; return what runs them."""
-    import openvino
+    import openvino  # type: ignore[import-untyped]
 
     with tempfile.TemporaryDirectory() as scratch:
         write_onnx(classifier, Path(scratch), facts)

@@ -18,6 +18,7 @@ from torch import nn
 
 from classeur.data.decode import Decoded
 from classeur.errors import InferenceError
+from classeur.inference.export.proof import Answering
 from classeur.inference.export.torch_files import tracing
 from classeur.models.classifier import Classifier
 from classeur.models.pretrained import Pretrained, parse_arguments
@@ -71,7 +72,7 @@ def write_timm(classifier: Classifier, folder: Path) -> nn.Module:
     return loaded.eval()
 
 
-def pixels_answer(classifier: Classifier, model: nn.Module) -> Any:
+def pixels_answer(classifier: Classifier, model: nn.Module) -> Answering:
     """Return what answers photos that we prepare and timm's network classifies."""
     geometry = classifier.preprocessing.geometry
 
@@ -83,10 +84,10 @@ def pixels_answer(classifier: Classifier, model: nn.Module) -> Any:
     return answer
 
 
-def transform_answer(model: nn.Module) -> Any:
+def transform_answer(model: nn.Module) -> Answering:
     """Return what answers photos as timm alone would: its transform, its network, softmax."""
-    config = timm.data.resolve_model_data_config(model)
-    transform = timm.data.create_transform(**config, is_training=False)
+    data: Any = timm.data
+    transform = data.create_transform(**data.resolve_model_data_config(model), is_training=False)
 
     def answer(photo: Decoded) -> NDArray[np.float32]:
         with tracing():
@@ -117,7 +118,9 @@ def _timm_model(classifier: Classifier) -> nn.Module:
         model = timm.create_model(name, num_classes=classes, img_size=size, **arguments)
     except TypeError:  # as where the backbone was built
         model = timm.create_model(name, num_classes=classes, **arguments)
-    state = network.backbone.state_dict() | _head(classifier, model.get_classifier(), model)
+    state = network.backbone.state_dict() | _head(
+        classifier, cast("Any", model).get_classifier(), model
+    )
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
@@ -126,7 +129,7 @@ def _timm_model(classifier: Classifier) -> nn.Module:
             f"timm builds another {name} for {classes} classes than for none: {reason}. "
             "Choose onnx."
         ) from error
-    return cast("nn.Module", model.eval())
+    return model.eval()
 
 
 def _head(classifier: Classifier, head: nn.Module, model: nn.Module) -> dict[str, torch.Tensor]:

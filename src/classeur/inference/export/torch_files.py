@@ -57,7 +57,7 @@ def write_torchscript(classifier: Classifier, folder: Path, facts: dict[str, str
     with tracing():
         traced = torch.jit.trace(answer, pixels)  # type: ignore[no-untyped-call]
         whole = torch.jit.script(Whole(torch.jit.script(prepare), traced).eval())
-        torch.jit.save(whole, str(file), _extra_files=facts)  # type: ignore[no-untyped-call]
+        torch.jit.save(whole, str(file), _extra_files=facts)
         return _runner(torch.jit.load(str(file)))  # type: ignore[no-untyped-call]
 
 

@@ -33,7 +33,8 @@ class Prepare(nn.Module):
             picture, height, width = change(picture, height, width)
         if self.pads:
             picture = self.moved(self.moved(picture, 1, height), 2, width)
-        return picture.permute(1, 2, 0).to(torch.uint8).unsqueeze(0)
+        pixels: Tensor = picture.permute(1, 2, 0).to(torch.uint8).unsqueeze(0)
+        return pixels
 
     def moved(self, picture: Tensor, axis: int, length: Tensor) -> Tensor:
         """Move the picture from the edge of one axis to its middle; black around it."""
