@@ -109,7 +109,8 @@ def quantised(answer: ModelProto, pixels: Pixels) -> ModelProto:
         shape_inference.quant_pre_process(source, plain, skip_symbolic_shape=True)
         quantization.quantize_static(
             plain, small, _Reader(pixels.photos[::step][:CALIBRATION]),
-            quant_format=quantization.QuantFormat.QDQ, op_types_to_quantize=_QUANTISED, per_channel=True,
+            quant_format=quantization.QuantFormat.QDQ, per_channel=True,
+            op_types_to_quantize=_QUANTISED,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
         )  # fmt: skip
