@@ -82,7 +82,8 @@ class TestResize:
         pixels = Geometry(16, "grey").pixels(stripes)
         assert np.abs(pixels[:, 1:-1].astype(int) - 128).max() <= 2
 
-    def test_a_large_jpeg_is_reduced_first_and_looks_the_same(self, draw, encode):
+    def test_a_huge_jpeg_is_reduced_first_and_looks_the_same(self, draw, encode, monkeypatch):
+        monkeypatch.setattr("classeur.data.geometry.LARGE_PIXELS", 0)
         photo = encode(draw(3, (640, 480)), "JPEG", quality=95)
         for geometry in (Geometry(48), Geometry(48, resize="crop", crop_pct=0.8)):
             pixels, decoded = geometry.open(photo)
@@ -157,3 +158,10 @@ class TestSuggestion:
     def test_arrays(self, tmp_path):
         np.savez(tmp_path / "a.npz", x=np.zeros((4, 28, 28)), y=[0, 1, 0, 1])
         assert suggest_geometry(scan(tmp_path)) == Geometry(28, "grey")
+
+
+def test_only_a_huge_jpeg_is_decoded_at_a_smaller_scale(draw, encode, monkeypatch):
+    photo = encode(draw(1, (400, 300)), "JPEG")
+    assert not Geometry(32).decode(photo).reduced
+    monkeypatch.setattr("classeur.data.geometry.LARGE_PIXELS", 400 * 300 - 1)
+    assert Geometry(32).decode(photo).reduced

@@ -566,8 +566,9 @@ class TestSameContent:
     """The same picture has the same `content`, also where JPEGs were decoded at a smaller scale."""
 
     @pytest.fixture
-    def large(self, tmp_path, draw):
+    def large(self, tmp_path, draw, monkeypatch):
         """A large JPEG, a copy of it, and a PNG of its decoded pixels."""
+        monkeypatch.setattr("classeur.data.geometry.LARGE_PIXELS", 0)
         for label in "ab":
             (tmp_path / "photos" / label).mkdir(parents=True)
         root = tmp_path / "photos"

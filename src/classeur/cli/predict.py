@@ -94,7 +94,7 @@ def command(
         raise click.UsageError("give either --abstain-below or --max-error.")
     predictor = Predictor.load(run, device, strange_share)
     predictor.rule(abstain_below, max_error)
-    if not RunFolder(run).is_trained:
+    if run.is_dir() and not RunFolder(run).is_trained:
         click.echo("this run is still in training: its best weights so far answer", err=True)
     photos = find_photos(paths)
     if figure is not None:

@@ -21,7 +21,7 @@ from PIL import Image, UnidentifiedImageError
 
 from classeur.errors import UnreadablePhotoError
 
-DECODER_VERSION = 3
+DECODER_VERSION = 4
 """Part of every store's key: raise it when the same bytes decode to other pixels."""
 
 MAX_PIXELS = 150_000_000
@@ -108,6 +108,7 @@ def decode(
     photo: bytes | NDArray[np.generic] | Image.Image,
     color: Color = "rgb",
     enough: int | None = None,
+    in_full: int = 0,
 ) -> Decoded:
     """Decode one photo.
 
@@ -117,6 +118,7 @@ def decode(
         color: `rgb` or `grey`.
         enough: a JPEG may be decoded at a half, a quarter or an eighth of its scale if both sides
             are then still twice this, in pixels. None: always in full.
+        in_full: a JPEG of up to so many pixels is decoded in full all the same.
 
     Raises:
         UnreadablePhotoError: with the reason, for anything that is not one whole photo.
@@ -130,7 +132,7 @@ def decode(
             raise UnreadablePhotoError("is empty (0 bytes)")
         with Image.open(io.BytesIO(photo), formats=FORMATS) as image:
             _check_work(image, photo)
-            return _decode_image(image, image.format or "", color, enough)
+            return _decode_image(image, image.format or "", color, _scale(image, enough, in_full))
     except UnreadablePhotoError:
         raise
     except UnidentifiedImageError as error:
@@ -162,6 +164,11 @@ def to_pixels(image: Image.Image) -> NDArray[np.uint8]:
     """Return a decoded image as (H, W, C) uint8, C = 3 or 1."""
     pixels = np.asarray(image)
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
+
+
+def _scale(image: Image.Image, enough: int | None, in_full: int) -> int | None:
+    """Return what may be enough of a picture; None: nothing less than all of it."""
+    return None if image.width * image.height <= in_full else enough
 
 
 def _decode_image(

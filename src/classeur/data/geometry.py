@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from classeur.data.decode import Color, Decoded, decode, peek, to_pixels
+from classeur.data.decode import LARGE_PIXELS, Color, Decoded, decode, peek, to_pixels
 from classeur.data.filters import Step, apply_filters, parse_filters, undo_moves
 from classeur.data.reader import PhotoReader
 from classeur.data.records import Listing
@@ -102,8 +102,17 @@ class Geometry:
         return self.pixels(decoded.image), decoded
 
     def decode(self, photo: bytes | NDArray[np.generic] | Image.Image) -> Decoded:
-        """Decode one photo at no larger a scale than its pixels need. Raises what `open` does."""
-        return decode(photo, self.color, enough=round(self.size / self.crop_pct))
+        """Decode one photo. Raises what `open` does.
+
+        A JPEG above `LARGE_PIXELS` is decoded at no larger a scale than its pixels need. Others
+        are decoded in full, as any other program does: answers would else differ from an exported
+        file's by up to 0.06 (decision 0022).
+        """
+        return self.decoded(photo, self.color)
+
+    def decoded(self, photo: bytes | NDArray[np.generic] | Image.Image, color: Color) -> Decoded:
+        """Decode one photo as `decode` does, in another colour mode."""
+        return decode(photo, color, enough=round(self.size / self.crop_pct), in_full=LARGE_PIXELS)
 
     def pixels(self, image: Image.Image) -> NDArray[np.uint8]:
         """Resize and filter an upright image to (size, size, C) uint8."""

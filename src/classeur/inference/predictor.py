@@ -23,6 +23,7 @@ from classeur.models.classifier import Classifier
 from classeur.models.device import choose_device
 from classeur.models.explain import Explainer
 from classeur.models.novelty import LEAST_AUROC, SHARE, Novelty, measuring
+from classeur.models.preprocessing import Preprocessing
 from classeur.run_folder import RunFolder
 
 Content = bytes | NDArray[Any] | Image.Image
@@ -82,20 +83,25 @@ class Predictor:
     def load(
         cls, run: Path | str, device: str = "cpu", strange_share: float | None = None
     ) -> Predictor:
-        """Load a run folder.
+        """Load a run folder, or an .onnx file that `classeur export` has written.
 
         Args:
             run: a run folder that has weights; one still in training answers with the best so far.
+                Or an .onnx file: it explains nothing and calls nothing strange.
             device: `cpu`, `cuda`, `mps` or `auto`.
             strange_share: share of photos of the run's own kind that may be called strange.
                 None: 0.05.
 
         Raises:
             ConfigError: if the device is not there.
-            InferenceError: if so small a share cannot be kept, or the run cannot tell what is
-                strange.
+            InferenceError: if so small a share cannot be kept, the run cannot tell what is
+                strange, or the file is not one of ours.
             RunFolderError: if it is no run, has no weights yet, or they cannot be trusted.
         """
+        if Path(run).suffix.lower() == ".onnx":
+            from classeur.inference.onnx_predictor import OnnxPredictor
+
+            return OnnxPredictor.open(Path(run), device, strange_share)
         folder = RunFolder(Path(run))
         classifier = Classifier.load(folder, choose_device(device))
         novelty = Novelty.load(folder, classifier.network)
@@ -121,6 +127,11 @@ class Predictor:
     def class_names(self) -> list[str]:
         """The classes, in the order of the probabilities."""
         return self.classifier.class_names
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What makes pixels of a photo, the same in training and in every export."""
+        return self.classifier.preprocessing
 
     def predict(
         self,
@@ -225,10 +236,10 @@ class Predictor:
         if label and label not in self.class_names:
             raise InferenceError(unknown("label", label, self.class_names))
         explainer = self.explainer
-        pixels, decoded = self.classifier.preprocessing.open(_content(photo))
+        pixels, decoded = self.preprocessing.open(_content(photo))
         named = label or self.class_names[int(self.probabilities(pixels[None])[0].argmax())]
         heat = explainer.heat(pixels, self.class_names.index(named))
-        geometry = self.classifier.preprocessing.geometry
+        geometry = self.preprocessing.geometry
         return geometry.laid_back(heat, decoded.width, decoded.height)
 
     @cached_property
@@ -256,7 +267,7 @@ class Predictor:
         path = str(photo) if isinstance(photo, (str, Path)) else ""
         try:
             content = _content(photo)
-            pixels, _ = self.classifier.preprocessing.open(content)
+            pixels, _ = self.preprocessing.open(content)
         except UnreadablePhotoError as error:
             return path, None, str(error)
         return path, pixels, ""

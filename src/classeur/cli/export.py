@@ -1,0 +1,76 @@
+"""classeur export RUN --format NAME."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from classeur.inference.export import Exported
+
+_NAMES = ("onnx", "openvino", "torchscript", "torch-export", "safetensors", "hub")
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--format", "name", type=click.Choice(_NAMES), default="onnx", show_default=True,
+    help="What to write. hub: a folder for the Hugging Face hub, which timm loads; safetensors: "
+    "the same weights, for photos that you prepare yourself.",
+)  # fmt: skip
+@click.option(
+    "--to", type=click.Path(path_type=Path), metavar="DIR",
+    help="The folder to make. [default: export/FORMAT in the run folder]",
+)  # fmt: skip
+@click.option(
+    "--int8", is_flag=True,
+    help="With onnx: whole numbers of 8 bits, calibrated on validation photos. Smaller and often "
+    "faster, and no longer the same: fails if less than 95 % of the labels stay, or accuracy "
+    "falls by more than 2 points.",
+)  # fmt: skip
+def command(run: Path, name: str, to: Path | None, int8: bool) -> None:
+    """Write a trained run as a file that other programs run.
+
+    Resize, crop, colour and normalisation are inside: onnx, openvino, torchscript and torch-export
+    take an upright RGB photo of any height and width, uint8, and give calibrated probabilities.
+
+    The files are then proved, from the bytes of photos to label and probability, against
+    `classeur predict`. Where a label differs or a probability is off by more than 0.001, nothing
+    is written and the exit code is 1.
+    """
+    from classeur.inference.export import export
+
+    found = export(run, name, to=to, int8=int8)
+    for file in found.files:
+        click.echo(str(found.folder / file))
+    click.echo(_summary(found), err=True)
+
+
+def _summary(found: Exported) -> str:
+    proof = found.proof
+    made = len(proof.rows) - found.validation
+    lines = [
+        f"proved on {found.validation} validation photos of the run and {made} made ones: "
+        f"worst difference of a probability {proof.worst:.1e}"
+    ]
+    if not found.validation:
+        lines.append("no validation photo of the run is where it was: prove it again with them")
+    if proof.worst_in_full is not None:
+        lines.append(
+            "photos above 25 megapixels, decoded in full by another program: "
+            f"worst difference {proof.worst_in_full:.1e}"
+        )
+    if proof.ties:
+        lines.append(
+            f"of {len(proof.ties)} photos the network itself is undecided, and the labels differ: "
+            + ", ".join(row.photo for row in proof.ties[:5])
+        )
+    if (costs := found.quality) is not None:
+        lines.append(
+            f"int8 on {costs.photos} validation photos: accuracy {costs.int8_accuracy:.1%} instead "
+            f"of {costs.float_accuracy:.1%}, {costs.agreement:.1%} of the labels stay, "
+            f"probabilities move by {costs.mean_difference:.3f} on average"
+        )
+    return "\n".join(lines)
