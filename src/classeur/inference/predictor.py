@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -23,11 +25,15 @@ from classeur.models.classifier import Classifier
 from classeur.models.device import choose_device
 from classeur.models.explain import Explainer
 from classeur.models.novelty import SHARE, Novelty, measuring
+from classeur.models.preprocessing import Preprocessing
 from classeur.run_folder import RunFolder
 
 Content = bytes | NDArray[Any] | Image.Image
 Photo = Path | str | Content | Callable[[], Content]
 """A path, what a file holds, or a function that reads it when its turn comes."""
+
+NOT_FINITE = "the network gives it no finite probability"
+"""The error of a photo that decodes, and has no answer all the same."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,8 @@ class Prediction:
 class Predictor:
     """Classifies photos with the preprocessing that the run was trained with.
 
+    Safe to use from several threads: they decode side by side, and take turns at the network.
+
     Args:
         classifier: ready to evaluate.
         novelty: what it knows of its training photos. None: no photo is called strange.
@@ -76,6 +84,7 @@ class Predictor:
         self.classifier = classifier
         self.novelty = novelty
         self._threshold = novelty.threshold(strange_share) if novelty else 1.0
+        self._turn = Lock()  # what measures and explains hooks into the one network
 
     @classmethod
     def load(
@@ -109,6 +118,11 @@ class Predictor:
     def class_names(self) -> list[str]:
         """The classes, in the order of the probabilities."""
         return self.classifier.class_names
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """From file bytes to what the network sees."""
+        return self.classifier.preprocessing
 
     def predict(
         self,
@@ -163,6 +177,31 @@ class Predictor:
                 answer = self._prediction(path, row, top_k, rule)
                 yield replace(answer, strangeness=strangeness)
 
+    def open(self, photo: Photo) -> NDArray[np.uint8]:
+        """Return one photo as `answers` takes it, (H, W, C) uint8.
+
+        Raises:
+            UnreadablePhotoError: with the reason, if it does not decode.
+        """
+        return self.preprocessing.open(_content(photo))[0]
+
+    def answers(
+        self, pixels: NDArray[np.uint8], *, top_k: int = 3, rule: Rule | None = None
+    ) -> list[Prediction]:
+        """Return a prediction for each prepared photo, in one pass through the network.
+
+        Args:
+            pixels: (N, H, W, C) uint8, each as `open` returned it.
+            top_k: classes to name in `top`.
+            rule: when to be unsure, as `rule` returned it; None: never.
+        """
+        return [
+            replace(self._prediction("", row, top_k, rule), strangeness=strangeness)
+            if np.isfinite(row).all()
+            else Prediction("", error=NOT_FINITE)
+            for row, strangeness in self._answered(pixels)
+        ]
+
     def rows(
         self, photos: Iterable[Photo], *, batch_size: int = 32
     ) -> Iterator[tuple[str, NDArray[np.float32] | None, str]]:
@@ -187,7 +226,7 @@ class Predictor:
             for path, there, error in batch:
                 row, strangeness = (None, None) if there is None else next(answers)
                 if row is not None and not np.isfinite(row).all():
-                    yield path, None, "the network gives it no finite probability", None
+                    yield path, None, NOT_FINITE, None
                 else:
                     yield path, row, error, strangeness
 
@@ -196,18 +235,22 @@ class Predictor:
     ) -> Iterable[tuple[NDArray[np.float32], float | None]]:
         """Return (probabilities, strangeness or None) of each prepared photo, in one pass."""
         if self.novelty is None:
-            return [(row, None) for row in self.probabilities(pixels)]
-        with measuring(self.classifier.network, self.novelty.known) as distances:
+            with self._turn:
+                return [(row, None) for row in self.probabilities(pixels)]
+        with self._turn, measuring(self.classifier.network, self.novelty.known) as distances:
             rows = self.probabilities(pixels)
         strangeness = np.concatenate(distances) / self._threshold
         return zip(rows, strangeness.tolist(), strict=True)
 
-    def explain(self, photo: Photo, label: str = "") -> NDArray[np.float32]:
+    def explain(
+        self, photo: Photo, label: str = "", side: int | None = None
+    ) -> NDArray[np.float32]:
         """Return where the network looks in a photo for a class, by Grad-CAM.
 
         Args:
             photo: a path, the bytes of a file, an array (H, W[, C]) or a Pillow image.
             label: the class. Empty: the most probable one.
+            side: longest side of the map, in pixels. None: that of the photo.
 
         Returns:
             (H, W) of the upright photo, from 0 to 1; all zeros where nothing speaks for the class.
@@ -219,12 +262,15 @@ class Predictor:
         """
         if label and label not in self.class_names:
             raise InferenceError(unknown("label", label, self.class_names))
-        explainer = self.explainer
-        pixels, decoded = self.classifier.preprocessing.open(_content(photo))
-        named = label or self.class_names[int(self.probabilities(pixels[None])[0].argmax())]
-        heat = explainer.heat(pixels, self.class_names.index(named))
-        geometry = self.classifier.preprocessing.geometry
-        return geometry.laid_back(heat, decoded.width, decoded.height)
+        with self._turn:
+            explainer = self.explainer
+        pixels, decoded = self.preprocessing.open(_content(photo))
+        with self._turn:
+            named = label or self.class_names[int(self.probabilities(pixels[None])[0].argmax())]
+            heat = explainer.heat(pixels, self.class_names.index(named))
+        scale = min(1.0, (side or math.inf) / max(decoded.width, decoded.height))
+        width, height = (max(1, round(scale * n)) for n in (decoded.width, decoded.height))
+        return self.preprocessing.geometry.laid_back(heat, width, height)
 
     @cached_property
     def explainer(self) -> Explainer:
@@ -251,7 +297,7 @@ class Predictor:
         path = str(photo) if isinstance(photo, (str, Path)) else ""
         try:
             content = _content(photo)
-            pixels, _ = self.classifier.preprocessing.open(content)
+            pixels, _ = self.preprocessing.open(content)
         except UnreadablePhotoError as error:
             return path, None, str(error)
         return path, pixels, ""
