@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -21,7 +19,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from classeur import __version__
-from classeur.errors import ClasseurError, InferenceError, UnreadablePhotoError, unknown
+from classeur.errors import ClasseurError, UnreadablePhotoError, unknown
 from classeur.inference.predictor import Predictor
 from classeur.inference.serving.batching import Batcher
 from classeur.inference.serving.guard import Guard
@@ -53,8 +51,6 @@ _REASONS = {
     503: "Busy: try again after `Retry-After` seconds.",
 }
 _TAKING = (400, 401, 403, 408, 413, 415, 422, 503)
-
-_logger = logging.getLogger("classeur.serve")
 
 
 class Service:
@@ -147,6 +143,9 @@ def create_app(served: Served, settings: ServeConfig, token: str = "") -> ASGIAp
     _add_answers(app, service, secured=bool(token))
     _add_state(app, service, secured=bool(token))
     app.mount("/web", StaticFiles(directory=WEB), "web")
+    if token:
+        schemes = {"bearer": {"type": "http", "scheme": "bearer"}}
+        app.openapi()["components"]["securitySchemes"] = schemes  # it is made once, and kept
     guarded: ASGIApp = Guard(app, token, settings.allow_origin)
     if settings.allow_origin:
         guarded = CORSMiddleware(

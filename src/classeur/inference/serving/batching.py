@@ -128,7 +128,9 @@ class Batcher:
         loop = asyncio.get_running_loop()
         while True:
             await self._filled.wait()
-            some = [self._waiting.popleft() for _ in range(min(self._batch_size, len(self._waiting)))]
+            some = [
+                self._waiting.popleft() for _ in range(min(self._batch_size, len(self._waiting)))
+            ]
             if not self._waiting:
                 self._filled.clear()
             try:

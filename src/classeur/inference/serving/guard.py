@@ -78,7 +78,9 @@ class Guard:
         if not self._token or path in OPEN or path.startswith("/web/"):
             return None
         kind, _, shown = headers.get("authorization", "").partition(" ")
-        if kind.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), self._token):
+        if kind.lower() == "bearer" and hmac.compare_digest(
+            shown.strip().encode("latin-1"), self._token
+        ):
             return None
         return JSONResponse(
             {"error": "expected the header Authorization: Bearer TOKEN with this server's token."},

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import multiprocessing
 import os
+import re
 import socket
 import sys
 from collections.abc import Callable
@@ -29,6 +30,9 @@ HEAD_SECONDS = 10.0
 
 CONNECTIONS = 512
 """Open at once in each worker, at most; below the usual limit of open files."""
+
+
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750
 
 
 class Protocol(H11Protocol):
@@ -76,11 +80,16 @@ def serve(
         tell: called with what a person should know, a sentence at a time.
 
     Raises:
-        ServeError: if the address cannot be had, or workers do not start.
+        ServeError: if the address cannot be had, the token cannot be sent, or the run that
+            several workers are to serve cannot be loaded.
         ClasseurError: as `Served.load`.
     """
-    listener = _listen(settings)
-    with listener:
+    if token and not _TOKEN.fullmatch(token):
+        raise ServeError(
+            "the token has characters that no header can carry; expected letters, digits and "
+            "-._~+/=, for example what this prints: openssl rand -hex 32"
+        )
+    with _listen(settings) as listener:
         if settings.workers == 1:
             app: Callable[[], ASGIApp] | ASGIApp = create_app(served, settings, token)
         else:
@@ -89,7 +98,7 @@ def serve(
             os.environ.setdefault("OMP_NUM_THREADS", str(threads))
             app = partial(_worker_app, served, settings, token)
         _start_log()
-        for text in announcement(listener.getsockname()[:2], settings, has_token=bool(token)):
+        for text in announcement(listener.getsockname()[:2], has_token=bool(token)):
             tell(text)
         config = _config(app, settings)
         try:
@@ -102,9 +111,7 @@ def serve(
     tell("stopped")
 
 
-def announcement(
-    address: tuple[str, int], settings: ServeConfig, *, has_token: bool
-) -> list[str]:
+def announcement(address: tuple[str, int], *, has_token: bool) -> list[str]:
     """Return what to say at the start."""
     host, port = address
     shown = f"[{host}]" if ":" in host else host

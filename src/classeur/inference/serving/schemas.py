@@ -32,8 +32,8 @@ class Answer(_Said):
         "answers."
     )
     possible: list[str] | None = Field(
-        description="Of an unsure photo, the classes that it may be of; null if this server was not "
-        "told a share of wrong answers."
+        description="Of an unsure photo, the classes that it may be of; null if this server was "
+        "not told a share of wrong answers."
     )
     strange: bool | None = Field(
         description="Whether the photo resembles nothing the run has seen; null if it cannot tell."

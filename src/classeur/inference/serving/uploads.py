@@ -59,9 +59,7 @@ async def read_photos(request: Request, settings: ServeConfig, place: Place) -> 
     return photos
 
 
-async def _counted(
-    request: Request, settings: ServeConfig, place: Place
-) -> AsyncIterator[bytes]:
+async def _counted(request: Request, settings: ServeConfig, place: Place) -> AsyncIterator[bytes]:
     """Yield the body as it arrives, as long as it is within all limits."""
     most = settings.max_request_mb * MIB
     stated = request.headers.get("content-length", "0")
