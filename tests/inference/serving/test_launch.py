@@ -18,7 +18,7 @@ import httpx2
 import pytest
 
 from classeur.cli import serve as command
-from classeur.errors import ConfigError, ServeError
+from classeur.errors import ClasseurError, ConfigError, RunFolderError, ServeError
 from classeur.inference.serving import launch
 from classeur.inference.serving.launch import announcement
 from classeur.inference.serving.settings import ServeConfig, Served
@@ -33,8 +33,12 @@ LATE = (
     "    return answers(self, *a, **k)\n"
     "Predictor.answers = late\n"
 )
-QUICK = "from classeur.inference.serving import launch\nlaunch.HEAD_SECONDS = 0.5\n"
 MAIN = "from classeur.cli.main import main\nmain()\n"
+
+
+def post(address: str, png: bytes, **headers: str) -> httpx2.Response:
+    headers = {"Content-Type": "image/png", **headers}
+    return httpx2.post(f"{address}predict", content=png, headers=headers, timeout=60)
 
 
 class Running:
@@ -63,10 +67,9 @@ class Running:
         for line in self.process.stderr:
             self.lines.append(line)
 
-    def post(self, png: bytes, **options: Any) -> httpx2.Response:
-        headers = {"Content-Type": "image/png"} | options.pop("headers", {})
-        address = f"http://127.0.0.1:{self.port}/predict"
-        return httpx2.post(address, content=png, headers=headers, timeout=60, **options)
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
 
     def end(self, how: int = signal.SIGTERM) -> int:
         """Ask the server to end; return its exit code."""
@@ -93,16 +96,19 @@ def serving(run: RunFolder) -> Iterator[Callable[..., Running]]:
             one.process.stderr.close()
 
 
+@pytest.mark.slow
 def test_what_was_accepted_is_answered_before_the_end(
     serving: Callable[..., Running], png: bytes
 ) -> None:
     server = serving(before=LATE)
     answers: list[Any] = []
-    asking = [threading.Thread(target=lambda: answers.append(server.post(png))) for _ in range(4)]
+    asking = [
+        threading.Thread(target=lambda: answers.append(post(server.address, png))) for _ in range(4)
+    ]
     for one in asking:
         one.start()
-    metrics = f"http://127.0.0.1:{server.port}/metrics"
-    while not re.search(r"waiting_photos\{.*\} 4\.0", httpx2.get(metrics).text):
+    metrics = f"{server.address}metrics"
+    while not re.search(r"waiting_photos{.*} 4\.0", httpx2.get(metrics, timeout=60).text):
         time.sleep(0.02)
     assert server.end() == 0
     for one in asking:
@@ -114,48 +120,57 @@ def test_what_was_accepted_is_answered_before_the_end(
         socket.create_connection(("127.0.0.1", server.port))
 
 
+def ask(address: str) -> socket.socket:
+    """Return a connection to a server; whoever waits on it gives up after a while."""
+    connection = socket.create_connection(("127.0.0.1", int(address.rsplit(":")[2][:-1])))
+    connection.settimeout(30)
+    return connection
+
+
 def test_a_client_that_never_says_what_it_wants_is_sent_away(
-    serving: Callable[..., Running], png: bytes
+    address: Callable[..., str], png: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = serving(before=QUICK)
+    monkeypatch.setattr(launch, "HEAD_SECONDS", 0.5)
+    served = address()
     began = time.monotonic()
-    with (
-        socket.create_connection(("127.0.0.1", server.port)) as silent,
-        socket.create_connection(("127.0.0.1", server.port)) as slow,
-    ):
-        slow.sendall(b"POST /predict HTTP/1.1\r\nHost: ")
-        assert server.post(png).status_code == 200
-        for one in (silent, slow):
-            one.settimeout(30)
-            assert one.recv(100) == b""
-    assert time.monotonic() - began > 0.4
-    assert server.end(signal.SIGINT) == 0
+    with ask(served) as silent, ask(served) as slow, ask(served) as second:
+        slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: ")
+        second.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert second.recv(1000).startswith(b"HTTP/1.1 200 ")
+        second.sendall(b"GET /hea")
+        for one in (silent, slow, second):
+            assert one.recv(1000) == b""
+    assert 0.4 < time.monotonic() - began < 5  # uvicorn's own limit is 5 seconds
 
 
-def test_a_slow_body_and_one_that_ends_early(serving: Callable[..., Running], png: bytes) -> None:
-    server = serving("--receive-seconds", "0.5")
+def test_a_slow_body_and_one_that_ends_early(address: Callable[..., str], png: bytes) -> None:
+    served = address(receive_seconds=0.5)
     head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
-    with socket.create_connection(("127.0.0.1", server.port)) as slow:
+    with ask(served) as slow:
         slow.sendall(head + b"Content-Length: 1000\r\n\r\n" + png[:10])
-        slow.settimeout(30)
         assert slow.recv(1000).startswith(b"HTTP/1.1 408 ")
-    with socket.create_connection(("127.0.0.1", server.port)) as gone:
+    with ask(served) as gone:
         gone.sendall(head + b"Content-Length: 1000\r\n\r\n" + png[:10])
-    assert server.post(png).status_code == 200
-    assert server.end() == 0
-    assert "Traceback" not in "".join(server.lines)
-    assert any("POST /predict 408, 10 bytes" in line for line in server.lines)
+    assert post(served, png).status_code == 200
+    for _ in range(100):
+        text = httpx2.get(f"{served}metrics", timeout=60).text
+        if 'status="400"' in text:
+            break
+        time.sleep(0.05)
+    counted = re.findall(r'requests_total{path="/predict",status="(\d+)"', text)
+    assert sorted(counted) == ["200", "400", "408"]
+    assert re.search(r"waiting_bytes{.*} 0\.0", text)
 
 
 @pytest.mark.slow
 def test_several_workers(serving: Callable[..., Running], png: bytes) -> None:
     server = serving("--workers", "2", CLASSEUR_TOKEN="secret")
-    assert server.post(png).status_code == 401
+    assert post(server.address, png).status_code == 401
     headers = {"Authorization": "Bearer secret"}
     seen: set[str] = set()
     for _ in range(60):
-        assert server.post(png, headers=headers).status_code == 200
-        text = httpx2.get(f"http://127.0.0.1:{server.port}/metrics", headers=headers).text
+        assert post(server.address, png, **headers).status_code == 200
+        text = httpx2.get(f"{server.address}metrics", headers=headers, timeout=60).text
         seen |= set(re.findall(r'worker="(\d+)"', text))
         if len(seen) == 2:
             break
@@ -164,18 +179,18 @@ def test_several_workers(serving: Callable[..., Running], png: bytes) -> None:
     assert not listed.exists() or b"secret" not in listed.read_bytes()
     os.kill(int(min(seen)), signal.SIGKILL)  # another takes its place
     for _ in range(5):
-        assert server.post(png, headers=headers).status_code == 200
+        assert post(server.address, png, **headers).status_code == 200
     assert server.end() == 0
 
 
-def test_a_run_that_cannot_be_loaded_is_said_once(run: RunFolder, tmp_path: Path) -> None:
-    for workers in (1, 2):
-        server = Running(RunFolder(tmp_path / "gone"), "--workers", str(workers))
-        assert server.process.wait(60) == 1
-        server._reader.join(10)
-        server.process.stderr.close()
-        assert len(server.lines) == 1
-        assert server.lines[0].startswith(f"error: {tmp_path}/gone is no run folder")
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_that_cannot_be_loaded_is_said_once(tmp_path: Path, workers: int) -> None:
+    gone = tmp_path / "gone"
+    with pytest.raises(ClasseurError) as raised:
+        launch.serve(Served(gone), ServeConfig(port=0, workers=workers))
+    assert isinstance(raised.value, RunFolderError if workers == 1 else ServeError)
+    assert str(raised.value).startswith(f"{gone} is no run folder: it does not exist.")
 
 
 def test_an_address_that_is_taken() -> None:

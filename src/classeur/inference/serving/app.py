@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
@@ -45,9 +45,9 @@ _REASONS = {
     403: "Asked by a page of another web site.",
     404: "This network has no heat maps.",
     408: "The request did not arrive in time.",
-    413: "Too many bytes or too many files.",
+    413: "Too many bytes.",
     415: "Neither a form nor the bytes of a photo.",
-    422: "A photo that cannot be read, or an option that cannot be.",
+    422: "A photo that cannot be read, too many of them, or an option that cannot be.",
     503: "Busy: try again after `Retry-After` seconds.",
 }
 _TAKING = (400, 401, 403, 408, 413, 415, 422, 503)
@@ -160,7 +160,10 @@ def _add_answers(app: FastAPI, service: Service, *, secured: bool) -> None:
     one = {"requestBody": _body(1), **_security(secured=secured)}
     codes = [code for code in _TAKING if code != 401 or secured]
 
-    @app.post("/predict", openapi_extra=extra, responses=_responses(*codes))
+    @app.post(
+        "/predict", openapi_extra=extra, responses=_responses(*codes),
+        dependencies=[Depends(_refuse_unknown)],
+    )  # fmt: skip
     async def predict(request: Request, top_k: TopK = 3) -> Answers:
         """Classify one photo or several.
 
@@ -176,6 +179,7 @@ def _add_answers(app: FastAPI, service: Service, *, secured: bool) -> None:
 
     @app.post(
         "/explain", openapi_extra=one, response_class=Response,
+        dependencies=[Depends(_refuse_unknown)],
         responses=_responses(404, *codes) | {200: {"content": _png(), "description": "A PNG."}},
     )  # fmt: skip
     async def explain(request: Request, label: Label = "") -> Response:
@@ -280,6 +284,14 @@ def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def bug(_: Request, __: Exception) -> Response:
         return problem(500, "this is a bug in Classeur; the server's log has its trace.")
+
+
+def _refuse_unknown(request: Request) -> None:
+    """Raise Refusal (422) for an option that the route does not have."""
+    known = [option.alias for option in request.scope["route"].dependant.query_params]
+    for name in request.query_params:
+        if name not in known:
+            raise Refusal(422, unknown("option", name, known))
 
 
 def _responses(*codes: int) -> dict[int | str, dict[str, Any]]:

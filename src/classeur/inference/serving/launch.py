@@ -7,18 +7,24 @@ import logging
 import multiprocessing
 import os
 import re
+import signal
 import socket
 import sys
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from functools import partial
 from ipaddress import ip_address
+from multiprocessing.connection import wait
+from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.supervisors import Multiprocess
 
 from classeur.data.parallel import cpu_count
 from classeur.errors import ClasseurError, ServeError
@@ -32,6 +38,7 @@ CONNECTIONS = 512
 """Open at once in each worker, at most; below the usual limit of open files."""
 
 
+_logger = logging.getLogger("classeur.serve")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750
 
 
@@ -68,9 +75,11 @@ class Protocol(H11Protocol):
 
 
 def serve(
-    served: Served, settings: ServeConfig, token: str = "",
+    served: Served,
+    settings: ServeConfig,
+    token: str = "",
     tell: Callable[[str], None] = lambda _: None,
-) -> None:  # fmt: skip
+) -> None:
     """Serve a run until told to end, and answer what was accepted by then.
 
     Args:
@@ -80,8 +89,8 @@ def serve(
         tell: called with what a person should know, a sentence at a time.
 
     Raises:
-        ServeError: if the address cannot be had, the token cannot be sent, or the run that
-            several workers are to serve cannot be loaded.
+        ServeError: if the address cannot be had, the token cannot be sent, or workers do not
+            start.
         ClasseurError: as `Served.load`.
     """
     if token and not _TOKEN.fullmatch(token):
@@ -90,24 +99,19 @@ def serve(
             "-._~+/=, for example what this prints: openssl rand -hex 32"
         )
     with _listen(settings) as listener:
+        work = partial(_work, served, settings, token, listener)
+
+        def ready() -> None:
+            for text in announcement(listener.getsockname()[:2], has_token=bool(token)):
+                tell(text)
+
         if settings.workers == 1:
-            app: Callable[[], ASGIApp] | ASGIApp = create_app(served, settings, token)
+            work(ready)
         else:
             _check_elsewhere(served)
             threads = max(1, cpu_count() // settings.workers)
             os.environ.setdefault("OMP_NUM_THREADS", str(threads))
-            app = partial(_worker_app, served, settings, token)
-        _start_log()
-        for text in announcement(listener.getsockname()[:2], has_token=bool(token)):
-            tell(text)
-        config = _config(app, settings)
-        try:
-            if settings.workers == 1:
-                uvicorn.Server(config).run([listener])
-            else:
-                Multiprocess(config, [listener]).run()
-        except KeyboardInterrupt:
-            pass  # uvicorn has ended in good order by then, and repeats the signal it was given
+            _supervise(partial(work, None), settings, ready)
     tell("stopped")
 
 
@@ -131,31 +135,99 @@ def _listen(settings: ServeConfig) -> socket.socket:
         )[0]
         return socket.create_server(address[:2], family=family, backlog=1024)
     except OSError as error:
+        known = error.errno is not None and error.errno > 0  # else it is about the name
+        reason = os.strerror(error.errno) if known else error.strerror
         raise ServeError(
-            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}. Choose "
+            f"cannot listen on {settings.host}:{settings.port}: {reason}. Choose "
             "another --port (0: any that is free) or --host."
         ) from error
 
 
-def _config(app: Any, settings: ServeConfig) -> uvicorn.Config:
+def _work(
+    served: Served,
+    settings: ServeConfig,
+    token: str,
+    listener: socket.socket,
+    ready: Callable[[], None] | None,
+) -> None:
+    """Answer until SIGTERM or SIGINT; `ready` is called once photos are taken in."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    app = create_app(served, settings, token)
+    _start_log()
+    with suppress(KeyboardInterrupt):  # uvicorn repeats the signal once it has ended in good order
+        Server(config_of(app, settings), ready).run([listener])
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, which says when it has started."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None = None) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen."""
+        await super().startup(sockets)
+        if self._ready is not None:
+            self._ready()
+
+
+def config_of(app: ASGIApp, settings: ServeConfig) -> uvicorn.Config:
+    """Return how uvicorn is to run the application."""
     return uvicorn.Config(
         app,
-        factory=settings.workers > 1,
-        workers=settings.workers,
         http=Protocol,
         ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=settings.stop_seconds,
-        timeout_worker_healthcheck=60,  # a busy machine may take long to load a network
     )
 
 
-def _worker_app(served: Served, settings: ServeConfig, token: str) -> ASGIApp:
-    _start_log()
-    return create_app(served, settings, token)
+def _supervise(work: Callable[[], None], settings: ServeConfig, ready: Callable[[], None]) -> None:
+    """Keep processes at work until SIGTERM or SIGINT, and let them end in good order.
+
+    uvicorn has a supervisor, too; it does not hear a signal while a worker starts, which with
+    PyTorch takes seconds.
+    """
+    spawn = multiprocessing.get_context("spawn")
+
+    def started() -> SpawnProcess:
+        worker = spawn.Process(target=work)
+        worker.start()
+        return worker
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    workers: list[SpawnProcess] = []
+    try:
+        workers += [started() for _ in range(settings.workers)]
+        ready()
+        while True:
+            wait([worker.sentinel for worker in workers])
+            for place, worker in enumerate(workers):
+                if not worker.is_alive():
+                    _logger.warning("a worker has ended (%s); another begins", worker.exitcode)
+                    time.sleep(1)  # one that always fails does not keep the machine busy
+                    workers[place] = started()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.join(settings.stop_seconds + 5)
+            worker.kill()
+
+
+def _end_with(parent: BaseProcess) -> None:
+    """End this process in good order when another one has ended, however that was."""
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _check_elsewhere(served: Served) -> None:

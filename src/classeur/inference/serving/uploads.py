@@ -30,8 +30,8 @@ async def read_photos(request: Request, settings: ServeConfig, place: Place) -> 
     """Return the photos of a request: the files of a form, or the whole body as one.
 
     Raises:
-        Refusal: 408 if it is too slow, 413 too large, 415 of another type, 422 no photos, 400 no
-            form, 503 if there is no room for it.
+        Refusal: 408 if it is too slow, 413 too large, 415 of another type, 400 no form, 422 none
+            or too many photos, 503 if there is no room for it.
         ClientDisconnect: if nobody is there any more.
     """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
@@ -148,7 +148,7 @@ class _Form:
                 422, f'unknown field {field!r:.100}. Expected files in the field "{FIELD}".'
             )
         if len(self.photos) == self._max_files:
-            raise Refusal(413, f"a request may hold at most {self._max_files} files.")
+            raise Refusal(422, f"a request may hold at most {self._max_files} files.")
         self._place.take(photos=1)
         name = options.get(b"filename")
         self.photos.append((bytearray(), name.decode("utf-8", "replace") if name else None))
