@@ -84,7 +84,6 @@ class Predictor:
         self.classifier = classifier
         self.novelty = novelty
         self._threshold = novelty.threshold(strange_share) if novelty else 1.0
-        self._turn = Lock()  # what measures and explains hooks into the one network
 
     @classmethod
     def load(
@@ -177,7 +176,7 @@ class Predictor:
                 answer = self._prediction(path, row, top_k, rule)
                 yield replace(answer, strangeness=strangeness)
 
-    def open(self, photo: Photo) -> NDArray[np.uint8]:
+    def prepared(self, photo: Photo) -> NDArray[np.uint8]:
         """Return one photo as `answers` takes it, (H, W, C) uint8.
 
         Raises:
@@ -191,7 +190,7 @@ class Predictor:
         """Return a prediction for each prepared photo, in one pass through the network.
 
         Args:
-            pixels: (N, H, W, C) uint8, each as `open` returned it.
+            pixels: (N, H, W, C) uint8, each as `prepared` returned it.
             top_k: classes to name in `top`.
             rule: when to be unsure, as `rule` returned it; None: never.
         """
@@ -271,6 +270,11 @@ class Predictor:
         scale = min(1.0, (side or math.inf) / max(decoded.width, decoded.height))
         width, height = (max(1, round(scale * n)) for n in (decoded.width, decoded.height))
         return self.preprocessing.geometry.laid_back(heat, width, height)
+
+    @cached_property
+    def _turn(self) -> Lock:
+        """What one thread at a time has: measuring and explaining hook into the one network."""
+        return Lock()
 
     @cached_property
     def explainer(self) -> Explainer:

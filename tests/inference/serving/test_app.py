@@ -89,7 +89,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(
     client: TestClient, encode: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bomb = encode(Image.new("1", (9000, 6000)))
-    monkeypatch.setattr(Predictor, "open", lambda *_: pytest.fail("was decoded"))
+    monkeypatch.setattr(Predictor, "prepared", lambda *_: pytest.fail("was decoded"))
     assert refused(client.post("/predict", content=bomb, headers=JPEG), 422) == (
         "the photo is too large: 9000×6000 pixels, at most 50 megapixels are taken here."
     )

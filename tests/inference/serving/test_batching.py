@@ -35,7 +35,7 @@ class Slow:
         self.opening_large = 0
         self.most_large = 0
 
-    def open(self, photo: bytes) -> NDArray[np.uint8]:
+    def prepared(self, photo: bytes) -> NDArray[np.uint8]:
         if len(photo) > 1000:
             self.opening_large += 1
             self.most_large = max(self.most_large, self.opening_large)

@@ -23,8 +23,10 @@ def test_every_answer_is_as_described(address: Callable[..., str], token: str) -
     asked = set()
     for found in schema.get_all_operations():
         operation = found.ok()
-        # what is wrong with a request would often be its token, which is given to all of them
-        for mode in [GenerationMode.POSITIVE] if token else GenerationMode:
+        # without parameters nothing can be wrong; with a token, it would often be that, and all
+        # requests are given one
+        may_be_wrong = operation.method == "post" and not token
+        for mode in GenerationMode if may_be_wrong else [GenerationMode.POSITIVE]:
 
             @given(case=operation.as_strategy(generation_mode=mode))
             @settings(

@@ -30,7 +30,7 @@ class Answering(Protocol):
     def class_names(self) -> list[str]:
         """In the order of the probabilities."""
 
-    def open(self, photo: bytes) -> Pixels:
+    def prepared(self, photo: bytes) -> Pixels:
         """Return (H, W, C), of the same shape for every photo. Raises UnreadablePhotoError."""
 
     def answers(self, pixels: Pixels, *, top_k: int, rule: Rule | None) -> list[Prediction]:
@@ -90,7 +90,7 @@ class Batcher:
     async def answer(self, photo: bytes, top_k: int) -> Prediction:
         """Return what the network says of a photo; one that cannot be read has its `error`."""
         try:
-            pixels = await self._decoded(photo, self._predictor.open)
+            pixels = await self._decoded(photo, self._predictor.prepared)
         except UnreadablePhotoError as error:
             return Prediction("", error=str(error))
         waiting = _Waiting(pixels, top_k, asyncio.get_running_loop().create_future())
