@@ -54,7 +54,7 @@ class Running:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.port = 0
-        for _ in range(1200):
+        for _ in range(3600):
             if found := re.search(r"http://127\.0\.0\.1:(\d+)/", "".join(self.lines)):
                 self.port = int(found[1])
                 break
@@ -136,7 +136,9 @@ def test_a_client_that_never_says_what_it_wants_is_sent_away(
     with ask(served) as silent, ask(served) as slow, ask(served) as second:
         slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: ")
         second.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert second.recv(1000).startswith(b"HTTP/1.1 200 ")
+        answer = b""
+        while b'"ok"' not in answer:
+            answer += second.recv(1000)
         second.sendall(b"GET /hea")
         for one in (silent, slow, second):
             assert one.recv(1000) == b""

@@ -28,7 +28,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from classeur.data.parallel import cpu_count
 from classeur.errors import ClasseurError, ServeError
-from classeur.inference.serving.app import create_app
 from classeur.inference.serving.settings import ServeConfig, Served
 
 HEAD_SECONDS = 10.0
@@ -108,6 +107,7 @@ def serve(
         if settings.workers == 1:
             work(ready)
         else:
+            _start_log()
             _check_elsewhere(served)
             threads = max(1, cpu_count() // settings.workers)
             os.environ.setdefault("OMP_NUM_THREADS", str(threads))
@@ -151,6 +151,8 @@ def _work(
     ready: Callable[[], None] | None,
 ) -> None:
     """Answer until SIGTERM or SIGINT; `ready` is called once photos are taken in."""
+    from classeur.inference.serving.app import create_app  # loads torch, which only workers need
+
     if (parent := multiprocessing.parent_process()) is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     app = create_app(served, settings, token)
