@@ -76,9 +76,9 @@ def test_one_bad_photo_is_refused_with_its_reason(
 ) -> None:
     whole = encode(photo, "JPEG")
     cases = {
-        b"": "the photo is empty (0 bytes).",
-        b"<html></html>": "the photo is an HTML page, not a photo.",
-        whole[: len(whole) // 2]: "the photo is broken: ",
+        b"": "the file is empty (0 bytes).",
+        b"<html></html>": "the file is an HTML page, not a photo.",
+        whole[: len(whole) // 2]: "the file is broken: ",
     }
     for content, reason in cases.items():
         for body in ({"content": content, "headers": JPEG}, {"files": form(content)}):
@@ -91,12 +91,12 @@ def test_a_bomb_is_refused_before_it_is_decoded(
     bomb = encode(Image.new("1", (9000, 6000)))
     monkeypatch.setattr(Predictor, "prepared", lambda *_: pytest.fail("was decoded"))
     assert refused(client.post("/predict", content=bomb, headers=JPEG), 422) == (
-        "the photo is too large: 9000×6000 pixels, at most 50 megapixels are taken here."
+        "the file is too large: 9000×6000 pixels, at most 50 megapixels are taken here."
     )
     head = b"IHDR" + struct.pack(">II", 60000, 60000) + bomb[24:29]
     gigantic = bomb[:12] + head + struct.pack(">I", zlib.crc32(head)) + bomb[33:]
     reason = refused(client.post("/predict", content=gigantic, headers=JPEG), 422)
-    assert reason.startswith("the photo is a decompression bomb: Image size (3600000000 pixels)")
+    assert reason.startswith("the file is a decompression bomb: Image size (3600000000 pixels)")
 
 
 def test_what_is_no_form_and_no_photo(client: TestClient) -> None:
@@ -254,7 +254,7 @@ def test_a_heat_map_that_cannot_be(client: TestClient, png: bytes) -> None:
         "expected one photo, received 2."
     )
     broken = client.post("/explain", content=b"no photo", headers=JPEG)
-    assert refused(broken, 422).startswith("the photo is not a photo in any known format")
+    assert refused(broken, 422).startswith("the file is not a photo in any known format")
 
 
 def test_a_network_without_heat_maps(

@@ -136,7 +136,7 @@ def test_what_is_no_photo_says_why_among_the_others(
     browser.choose("#files", [tmp_path / "page.jpg", photos[0]])
     browser.wait_for(f"{STATUS}.includes('could not')")
     assert browser.evaluate(STATUS) == "1 photo classified, 1 could not be."
-    assert browser.evaluate(LABELS)[0] == "This photo is an HTML page, not a photo."
+    assert browser.evaluate(LABELS)[0] == "This file is an HTML page, not a photo."
     browser.wait_for("document.querySelector('.none')")
     assert downloaded(browser, tmp_path)[1] == [
         "page.jpg", "", "", "", "", "", "is an HTML page, not a photo",

@@ -174,7 +174,7 @@ def _add_answers(app: FastAPI, service: Service, *, secured: bool) -> None:
         photos = await service.received(request, place)
         answers = await service.within_time(service.answers(photos, top_k), place)
         if len(answers) == 1 and answers[0].error:
-            raise Refusal(422, f"the photo {answers[0].error}.")
+            raise Refusal(422, f"the file {answers[0].error}.")
         return Answers(photos=answers)
 
     @app.post(
@@ -202,7 +202,7 @@ def _add_answers(app: FastAPI, service: Service, *, secured: bool) -> None:
             work = service.batcher.explain(photos[0].content, label, SIDE)
             heat = await service.within_time(work, place)
         except UnreadablePhotoError as error:
-            raise Refusal(422, f"the photo {error}.") from error
+            raise Refusal(422, f"the file {error}.") from error
         return Response(await asyncio.to_thread(heat_png, heat), media_type="image/png")
 
 

@@ -93,8 +93,8 @@ async function answerFor(card) {
     card.answer = await classify(card.file, TOP);
     show(card);
   } catch (error) {
-    // the server's sentence begins with "the photo": the card says that in its own language
-    const reason = error.message.match(/^the photo (.*)\.$/s)?.[1];
+    // the server's sentence begins with "the file": the card says that in its own language
+    const reason = error.message.match(/^the file (.*)\.$/s)?.[1];
     const said = error.message || (error.status === 503 ? words.busy : words.noServer);
     card.reason = reason ?? said;
     fail(card, reason ? words.unreadable(reason) : words.refused(said));
