@@ -668,7 +668,7 @@ class TestStatedSize:
     def test_the_head_says_it(self, draw, encode):
         photo = encode(draw(1, (40, 24)), "JPEG")
         assert stated_size(photo) == (40, 24)
-        assert stated_size(photo[: len(photo) * 2 // 3]) == (40, 24)
+        assert stated_size(photo[:-20]) == (40, 24)
 
     def test_no_head(self):
         with pytest.raises(UnreadablePhotoError, match="is not a photo in any known format"):
