@@ -8,6 +8,7 @@ import functools
 import inspect
 import itertools
 import re
+import sys
 import typing
 from collections.abc import Callable, Collection
 from typing import Any, TypeVar
@@ -97,7 +98,7 @@ def config_options(
 
 def _option(section: type[Section], field: Any, kind: Any) -> Callable[[Any], Any]:
     name = f"--{field.name.replace('_', '-')}"
-    text = _docs(section)[field.name].replace("`", "")
+    text = _docs(section.__module__, section.__name__)[field.name].replace("`", "")
     if kind is bool:  # a recipe may have it on, so it can be switched off, too
         both = f"{name}/--no-{name.removeprefix('--')}"
         return click.option(both, field.name, default=None, help=text)
@@ -115,10 +116,10 @@ def _option(section: type[Section], field: Any, kind: Any) -> Callable[[Any], An
 
 
 @functools.cache
-def _docs(section: type[Section]) -> dict[str, str]:
-    """Return field -> the string below it in the section's source."""
-    (written,) = ast.parse(inspect.getsource(section)).body
-    body = written.body if isinstance(written, ast.ClassDef) else []
+def _docs(module: str, section: str) -> dict[str, str]:
+    """Return field -> the string below it in the module's source."""
+    tree = ast.parse(inspect.getsource(sys.modules[module]))
+    body = next(n.body for n in tree.body if isinstance(n, ast.ClassDef) and n.name == section)
     docs = {}
     for field, below in itertools.pairwise(body):
         if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr):

@@ -135,8 +135,8 @@ def _listen(settings: ServeConfig) -> socket.socket:
         )[0]
         return socket.create_server(address[:2], family=family, backlog=1024)
     except OSError as error:
-        known = error.errno is not None and error.errno > 0  # else it is about the name
-        reason = os.strerror(error.errno) if known else error.strerror
+        number = error.errno or 0
+        reason = os.strerror(number) if number > 0 else error.strerror  # below 0: of the name
         raise ServeError(
             f"cannot listen on {settings.host}:{settings.port}: {reason}. Choose "
             "another --port (0: any that is free) or --host."

@@ -32,24 +32,29 @@ class Meter:
     def __init__(self, room: Room) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        worker, on = [str(os.getpid())], {"registry": self.registry}
+        self._worker = str(os.getpid())
         self._requests = Counter(
-            "classeur_requests", "Requests.", ["worker", "path", "status"], **on
+            "classeur_requests", "Requests.", ["worker", "path", "status"], registry=self.registry
         )
         self._seconds = Histogram(
             "classeur_request_seconds", "Time from the head of a request to its whole answer.",
-            ["worker", "path"], **on,
+            ["worker", "path"], registry=self.registry,
         )  # fmt: skip
-        self._photos = Counter("classeur_photos", "Photos.", ["worker", "outcome"], **on)
+        self._photos = Counter(
+            "classeur_photos", "Photos.", ["worker", "outcome"], registry=self.registry
+        )
         self._batches = Histogram(
             "classeur_batch_photos", "Photos in a pass through the network.", ["worker"],
-            buckets=(1, 2, 4, 8, 16, 32, 64), **on,
-        ).labels(*worker)  # fmt: skip
-        waiting = Gauge("classeur_waiting_photos", "Photos taken in.", ["worker"], **on)
-        waiting.labels(*worker).set_function(lambda: room.photos)
-        held = Gauge("classeur_waiting_bytes", "Bodies in memory.", ["worker"], **on)
-        held.labels(*worker).set_function(lambda: room.bytes)
-        self._worker = worker[0]
+            buckets=(1, 2, 4, 8, 16, 32, 64), registry=self.registry,
+        ).labels(self._worker)  # fmt: skip
+        waiting = Gauge(
+            "classeur_waiting_photos", "Photos taken in.", ["worker"], registry=self.registry
+        )
+        waiting.labels(self._worker).set_function(lambda: room.photos)
+        held = Gauge(
+            "classeur_waiting_bytes", "Bodies in memory.", ["worker"], registry=self.registry
+        )
+        held.labels(self._worker).set_function(lambda: room.bytes)
 
     def batch(self, size: int) -> None:
         """Note a pass through the network."""
