@@ -14,6 +14,7 @@
     ├── EvaluationError         predictions that cannot be scored or compared
     ├── StudyError              a study that cannot start or had no rung that finished
     ├── InferenceError          a photo path or an output that predict cannot use
+    │   └── ServeError              a server that cannot start
     └── RunFolderError          a run folder that is missing, incomplete or of another version
 
 A message says what was expected, what was received, and what to do.
@@ -84,6 +85,10 @@ class StudyError(ClasseurError):
 
 class InferenceError(ClasseurError):
     """Predict cannot use a path or an output it was given."""
+
+
+class ServeError(InferenceError):
+    """A server cannot start."""
 
 
 class RunFolderError(ClasseurError):

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from classeur.data import decode as room
-from classeur.data.decode import SUFFIXES, decode, peek, to_pixels
+from classeur.data.decode import SUFFIXES, decode, peek, stated_size, to_pixels
 from classeur.errors import UnreadablePhotoError
 
 
@@ -662,6 +662,32 @@ class TestPeek:
     def test_no_head(self):
         with pytest.raises(UnreadablePhotoError, match="is broken: cannot identify image file"):
             peek(b"text")
+
+
+class TestStatedSize:
+    def test_the_head_says_it(self, draw, encode):
+        photo = encode(draw(1, (40, 24)), "JPEG")
+        assert stated_size(photo) == (40, 24)
+        assert stated_size(photo[:-20]) == (40, 24)
+
+    def test_no_head(self):
+        with pytest.raises(UnreadablePhotoError, match="is not a photo in any known format"):
+            stated_size(b"text")
+        with pytest.raises(UnreadablePhotoError, match="is a PDF, not a photo"):
+            stated_size(b"%PDF-1.4")
+
+    def test_a_bomb(self, monkeypatch, draw, encode):
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+        with pytest.raises(UnreadablePhotoError, match="is a decompression bomb: Image size"):
+            stated_size(encode(draw(1, (40, 24))))
+
+    def test_a_reader_that_raises_anything(self, monkeypatch, draw, encode):
+        def fail(*_, **__):
+            raise ZeroDivisionError("division by zero")
+
+        monkeypatch.setattr(Image, "open", fail)
+        with pytest.raises(UnreadablePhotoError, match="is broken: division by zero"):
+            stated_size(b"any")
 
 
 def test_upright_agrees_with_pillow_on_real_exif(encode, draw):

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from PIL import Image
 from tests.inference.conftest import NAMES
 
 from classeur.data.reader import MAX_BYTES
-from classeur.errors import InferenceError, RunFolderError
+from classeur.errors import InferenceError, RunFolderError, UnreadablePhotoError
 from classeur.inference.predictor import Photo, Prediction, Predictor, find_photos
 from classeur.models.novelty import Known, Novelty, watching
 from classeur.run_folder import RunFolder
@@ -79,6 +80,43 @@ def test_prediction_sees_the_pixels_that_training_saw(
     expected = predictor.probabilities(prepared[None])[0]
     ((_, row, *_),) = predictor.rows([png])
     np.testing.assert_allclose(row, expected, atol=1e-6)
+
+
+def test_preparing_and_answering_apart_is_predicting(predictor: Predictor, png: bytes) -> None:
+    pixels = np.stack([predictor.prepared(png)] * 2)
+    rule = predictor.rule(abstain_below=0.999, max_error=None)
+    for apart in predictor.answers(pixels, top_k=2, rule=rule):
+        assert_same(apart, answer(predictor, png, top_k=2))
+        assert apart.unsure
+    with pytest.raises(UnreadablePhotoError, match=r"is empty \(0 bytes\)"):
+        predictor.prepared(b"")
+
+
+def test_an_answer_apart_that_is_no_number(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictor, "probabilities", lambda pixels: np.full((1, 4), np.nan))
+    (bad,) = predictor.answers(np.zeros((1, 16, 16, 3), np.uint8))
+    assert (bad.label, bad.error) == ("", "the network gives it no finite probability")
+
+
+def test_threads_take_turns_at_the_network(predictor: Predictor, png: bytes) -> None:
+    expected = answer(predictor, png, top_k=4)
+    with ThreadPoolExecutor(4) as pool:
+        heats = [pool.submit(predictor.explain, png, "cat") for _ in range(6)]
+        said = [pool.submit(answer, predictor, png, top_k=4) for _ in range(6)]
+    for one in said:
+        assert_same(one.result(), expected)
+    for heat in heats:
+        np.testing.assert_allclose(heat.result(), heats[0].result(), atol=1e-5)
+
+
+def test_a_heat_map_of_a_stated_size(predictor: Predictor, png: bytes) -> None:
+    whole, small = predictor.explain(png, "cat"), predictor.explain(png, "cat", side=36)
+    assert (whole.shape, small.shape) == ((48, 72), (24, 36))
+    assert predictor.explain(png, "cat", side=500).shape == (48, 72)
+    shrunk = whole.reshape(24, 2, 36, 2).mean(axis=(1, 3))
+    assert np.abs(small - shrunk).mean() < 0.05
 
 
 def test_the_order_is_kept_over_many_batches(predictor: Predictor) -> None:

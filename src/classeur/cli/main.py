@@ -27,6 +27,7 @@ _COMMANDS = {
     "tune": "Search for better values of a recipe's options, on the validation split.",
     "predict": "Classify photos with a trained run.",
     "export": "Write a run as ONNX and other files, proved against predict.",
+    "serve": "Answer over HTTP with a trained run, and with a page for people.",
     "recipes": "List the recipes that train and study know.",
     "models": "List the pre-trained networks: parameters, size, whether weights are at hand.",
     "demo": "A study on handwritten digits, in two minutes.",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import dataclasses
 import functools
+import inspect
 import itertools
 import re
+import sys
 import typing
 from collections.abc import Callable, Collection
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -41,6 +42,9 @@ ALL = (
 
 COMMA_LIST = "a,b,…"
 """How help pages show what `comma_list` takes."""
+
+_OF_RECIPES = (ModelConfig, AugmentationConfig, TrainingConfig, TransferConfig)
+"""A recipe brings its own values; the config's defaults would only mislead."""
 
 _SKIPPED = {"photos", "name"}
 _CONSTANT = re.compile(r"\b[A-Z]{4,}(?:_[A-Z]+)*\b")
@@ -94,15 +98,14 @@ def config_options(
 
 def _option(section: type[Section], field: Any, kind: Any) -> Callable[[Any], Any]:
     name = f"--{field.name.replace('_', '-')}"
-    text = _docs(section.__name__)[field.name].replace("`", "")
+    text = _docs(section.__module__, section.__name__)[field.name].replace("`", "")
     if kind is bool:  # a recipe may have it on, so it can be switched off, too
         both = f"{name}/--no-{name.removeprefix('--')}"
         return click.option(both, field.name, default=None, help=text)
     is_list = typing.get_origin(kind) is tuple
     default = "" if field.default in ("", (), 0) else f" [default: {field.default}]"
-    # A recipe brings its own values; the config's defaults would only mislead.
     of_recipe = " [default: the recipe's]" if section is TrainingConfig else ""
-    shown = default if section in (DataConfig, PreprocessingConfig) else of_recipe
+    shown = of_recipe if section in _OF_RECIPES else default
     return click.option(
         name,
         field.name,
@@ -113,9 +116,9 @@ def _option(section: type[Section], field: Any, kind: Any) -> Callable[[Any], An
 
 
 @functools.cache
-def _docs(section: str) -> dict[str, str]:
-    """Return field -> the string below it in config.py."""
-    tree = ast.parse(Path(config.__file__).read_text(encoding="utf-8"))
+def _docs(module: str, section: str) -> dict[str, str]:
+    """Return field -> the string below it in the module's source."""
+    tree = ast.parse(inspect.getsource(sys.modules[module]))
     body = next(n.body for n in tree.body if isinstance(n, ast.ClassDef) and n.name == section)
     docs = {}
     for field, below in itertools.pairwise(body):

@@ -160,6 +160,23 @@ def peek(photo: bytes | NDArray[np.generic]) -> tuple[int, bool]:
         raise UnreadablePhotoError(f"is broken: {_one_line(error)}") from error
 
 
+def stated_size(photo: bytes) -> tuple[int, int]:
+    """Return the width and height that the head of a file states, in pixels; nothing is decoded.
+
+    Raises:
+        UnreadablePhotoError: with the reason, if it has no head that Pillow knows.
+    """
+    try:
+        with Image.open(io.BytesIO(photo), formats=FORMATS) as image:
+            return image.size
+    except UnidentifiedImageError as error:
+        raise UnreadablePhotoError(_what_it_is_instead(photo)) from error
+    except Image.DecompressionBombError as error:
+        raise UnreadablePhotoError(f"is a decompression bomb: {error}") from error
+    except Exception as error:  # as in decode
+        raise UnreadablePhotoError(f"is broken: {_one_line(error)}") from error
+
+
 def to_pixels(image: Image.Image) -> NDArray[np.uint8]:
     """Return a decoded image as (H, W, C) uint8, C = 3 or 1."""
     pixels = np.asarray(image)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,9 @@ from classeur.run_folder import RunFolder
 Content = bytes | NDArray[Any] | Image.Image
 Photo = Path | str | Content | Callable[[], Content]
 """A path, what a file holds, or a function that reads it when its turn comes."""
+
+NOT_FINITE = "the network gives it no finite probability"
+"""The error of a photo that decodes, and has no answer all the same."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,8 @@ class Prediction:
 
 class Predictor:
     """Classifies photos with the preprocessing that the run was trained with.
+
+    Safe to use from several threads: they decode side by side, and take turns at the network.
 
     Args:
         classifier: ready to evaluate.
@@ -186,6 +193,31 @@ class Predictor:
                 answer = self._prediction(path, row, top_k, rule)
                 yield replace(answer, strangeness=strangeness)
 
+    def prepared(self, photo: Photo) -> NDArray[np.uint8]:
+        """Return one photo as `answers` takes it, (H, W, C) uint8.
+
+        Raises:
+            UnreadablePhotoError: with the reason, if it does not decode.
+        """
+        return self.preprocessing.open(_content(photo))[0]
+
+    def answers(
+        self, pixels: NDArray[np.uint8], *, top_k: int = 3, rule: Rule | None = None
+    ) -> list[Prediction]:
+        """Return a prediction for each prepared photo, in one pass through the network.
+
+        Args:
+            pixels: (N, H, W, C) uint8, each as `prepared` returned it.
+            top_k: classes to name in `top`.
+            rule: when to be unsure, as `rule` returned it; None: never.
+        """
+        return [
+            replace(self._prediction("", row, top_k, rule), strangeness=strangeness)
+            if np.isfinite(row).all()
+            else Prediction("", error=NOT_FINITE)
+            for row, strangeness in self._answered(pixels)
+        ]
+
     def rows(
         self, photos: Iterable[Photo], *, batch_size: int = 32
     ) -> Iterator[tuple[str, NDArray[np.float32] | None, str, float | None]]:
@@ -203,7 +235,7 @@ class Predictor:
             for path, there, error in batch:
                 row, strangeness = (None, None) if there is None else next(answers)
                 if row is not None and not np.isfinite(row).all():
-                    yield path, None, "the network gives it no finite probability", None
+                    yield path, None, NOT_FINITE, None
                 else:
                     yield path, row, error, strangeness
 
@@ -212,18 +244,22 @@ class Predictor:
     ) -> Iterable[tuple[NDArray[np.float32], float | None]]:
         """Return (probabilities, strangeness or None) of each prepared photo, in one pass."""
         if self.novelty is None or not self.novelty.tells:
-            return [(row, None) for row in self.probabilities(pixels)]
-        with measuring(self.classifier.network, self.novelty.known) as distances:
+            with self._turn:
+                return [(row, None) for row in self.probabilities(pixels)]
+        with self._turn, measuring(self.classifier.network, self.novelty.known) as distances:
             rows = self.probabilities(pixels)
         strangeness = np.concatenate(distances) / self._threshold
         return zip(rows, strangeness.tolist(), strict=True)
 
-    def explain(self, photo: Photo, label: str = "") -> NDArray[np.float32]:
+    def explain(
+        self, photo: Photo, label: str = "", side: int | None = None
+    ) -> NDArray[np.float32]:
         """Return where the network looks in a photo for a class, by Grad-CAM.
 
         Args:
             photo: a path, the bytes of a file, an array (H, W[, C]) or a Pillow image.
             label: the class. Empty: the most probable one.
+            side: longest side of the map, in pixels. None: that of the photo.
 
         Returns:
             (H, W) of the upright photo, from 0 to 1; all zeros where nothing speaks for the class.
@@ -235,12 +271,20 @@ class Predictor:
         """
         if label and label not in self.class_names:
             raise InferenceError(unknown("label", label, self.class_names))
-        explainer = self.explainer
+        with self._turn:
+            explainer = self.explainer
         pixels, decoded = self.preprocessing.open(_content(photo))
-        named = label or self.class_names[int(self.probabilities(pixels[None])[0].argmax())]
-        heat = explainer.heat(pixels, self.class_names.index(named))
-        geometry = self.preprocessing.geometry
-        return geometry.laid_back(heat, decoded.width, decoded.height)
+        with self._turn:
+            named = label or self.class_names[int(self.probabilities(pixels[None])[0].argmax())]
+            heat = explainer.heat(pixels, self.class_names.index(named))
+        scale = min(1.0, (side or math.inf) / max(decoded.width, decoded.height))
+        width, height = (max(1, round(scale * n)) for n in (decoded.width, decoded.height))
+        return self.preprocessing.geometry.laid_back(heat, width, height)
+
+    @cached_property
+    def _turn(self) -> Lock:
+        """What one thread at a time has: measuring and explaining hook into the one network."""
+        return Lock()
 
     @cached_property
     def explainer(self) -> Explainer:

@@ -110,7 +110,7 @@ def _rows(predictor: Predictor, answer: Answering, samples: Iterable[Sample]) ->
     names = predictor.class_names
     geometry = predictor.preprocessing.geometry
     for sample in samples:
-        ((_, expected, _),) = predictor.rows([sample.content])
+        ((_, expected, _, _),) = predictor.rows([sample.content])
         if expected is None:
             continue  # neither can read it
         seen = geometry.decoded(sample.content, "rgb")

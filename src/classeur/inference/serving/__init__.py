@@ -1,0 +1,1 @@
+"""A run behind HTTP. `app` and what it imports need the extra `serve`; `settings` needs nothing."""
