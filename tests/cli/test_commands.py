@@ -20,6 +20,8 @@ import torch
 from PIL import Image
 
 from classeur.data.manifest import read_manifest
+from classeur.evaluation.openings import openings_of
+from classeur.evaluation.predictions import Predictions
 from classeur.run_folder import RunFolder, read_json_lines
 
 Command = Callable[..., Any]
@@ -193,8 +195,8 @@ def test_evaluate(classeur: Command, run: RunFolder) -> None:
     rows = [line.split() for line in shown.out.splitlines()]
     assert ["accuracy", "1.0000", "0.6306–1.0000"] in rows
     assert ["dark", "1.000", "1.000", "1.000", "4"] in rows
-    (opening,) = read_json_lines(run.test_openings)
-    assert (opening["reason"], opening["photos"]) == ("evaluate", 8)
+    (opening,) = openings_of(run)
+    assert (opening.reason, opening.photos, opening.accuracy) == ("evaluate", 8, 1.0)
     again = classeur("evaluate", run.path)
     assert again.err == "the test split of this run has been read 2 times\n"
 
@@ -267,7 +269,10 @@ def test_evaluate_other_photos_over_their_groups(
     assert alone["accuracy"]["low"] > 0.58
     assert found["accuracy"]["low"] < 0.2
     shown = classeur("evaluate", run.path, "--data", photos, "--group-from", r"(\d)\.png")
-    assert "40 photos in 10 groups; intervals are over the groups" in shown.out
+    assert (
+        "40 photos in 10 groups (given, or copies of one picture); intervals are over the groups"
+        in shown.out
+    )
     text = classeur("evaluate", "--help").out
     assert text.index("--label-from") < text.index("--group-from") < text.index("--group-column")
 
@@ -302,12 +307,17 @@ def test_evaluate_says_how_many_other_photos_are_strange(
     means = torch.nn.functional.normalize(torch.ones(1, 128))
     known = Known(means, torch.zeros(1, 128), torch.ones(1), torch.tensor(1.0))
     Novelty(known, torch.full((40,), 1e-9)).save(run)  # so that every photo is far
+    near = np.linspace(0, 1.02, 40, dtype=np.float32)
+    Predictions(
+        [""] * 40, ["val"] * 40, np.zeros(40, np.int64), np.ones((40, 2)) / 2, ["a", "b"],
+        strangeness=near,
+    ).write(run.predictions)  # fmt: skip
     shown = classeur("evaluate", run.path, "--data", photos)
     assert (
         "40 of the 40 photos resemble nothing the run has seen: 100.0 % (95 % interval "
         "91.2–100.0 %). Of photos of the same kind as the validation photos about 5 % are to be "
-        "expected, for the limit is drawn there. These are more: the photos are not quite of the "
-        "same kind."
+        "expected, for the limit is drawn there. These are more than chance explains, in the draw "
+        "of the validation photos too: the photos are not quite of the same kind."
     ) in shown.out
     of_groups = classeur(
         "evaluate", run.path, "--data", photos, "--group-from", r"\d\.png", "--json"

@@ -112,6 +112,14 @@ def test_a_sure_mistake_costs_a_bounded_log_loss() -> None:
     assert found.log_loss.value == pytest.approx(16.118, abs=1e-3)
 
 
+def test_equal_losses_have_no_interval_but_the_loss_itself() -> None:
+    """Their mean is rounded, and so a trace of spread is left."""
+    rows = np.full((401, 3), 1 / 3, np.float32)
+    loss = measure(np.arange(401) % 3, rows, ["a", "b", "c"]).log_loss
+    assert loss.low == pytest.approx(np.log(3), abs=1e-6)
+    assert loss.high == pytest.approx(np.log(3), abs=1e-6)
+
+
 def test_no_photos() -> None:
     with pytest.raises(EvaluationError, match=r"^there are no photos to score\.$"):
         measure(np.zeros(0, np.int64), np.zeros((0, 2)), names(2))

@@ -74,7 +74,6 @@ def test_a_run_of_its_own_is_recorded_in_its_folder(run: RunFolder) -> None:
 
 
 def test_a_rung_is_recorded_in_its_study_too_and_counted_once(rung: RunFolder) -> None:
-    rung.metrics.touch()  # it has been scored
     assert [record_opening(rung, "again", 11) for _ in range(3)] == [1, 2, 3]
     study = rung.path.parent
     assert [line["run"] for line in read_json_lines(study / "test_openings.jsonl")] == ["dense"] * 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections import Counter
@@ -19,6 +18,7 @@ from classeur.evaluation.calibration import calibration_error
 from classeur.evaluation.comparison import mcnemar
 from classeur.evaluation.evaluate import measure_predictions, read_metrics
 from classeur.evaluation.metrics import measure
+from classeur.evaluation.openings import openings_of
 from classeur.evaluation.pooling import pool_test
 from classeur.evaluation.predictions import read_predictions
 from classeur.models.pretrained import Pretrained
@@ -73,13 +73,9 @@ def test_every_photo_is_tested_once_and_copies_are_on_one_side(folds):
         assert where["left/3.png"] == where["left/copy.png"]
         tested.update(read_predictions(run.predictions).of_split("test").paths)
         assert RunConfig.from_toml(run.config).data.fold == number
-        assert [line["reason"] for line in openings(run)] == ["end of training"]
+        assert [opening.reason for opening in openings_of(run)] == ["end of training"]
     assert tested == {row.path: 1 for row in manifest.rows}
     assert not (study.folder / "manifest.csv").exists()
-
-
-def openings(run):
-    return [json.loads(line) for line in run.test_openings.read_text().splitlines()]
 
 
 def test_figures_are_those_of_the_pooled_predictions(folds):
@@ -97,8 +93,9 @@ def test_figures_are_those_of_the_pooled_predictions(folds):
         np.concatenate([p.labels for p in parts["dense"]]),
         np.concatenate([p.probabilities for p in parts["dense"]]),
         ["left", "middle", "right"],
+        groups=[name for p in parts["dense"] for name in p.groups or [""] * len(p.paths)],
     )
-    assert test.photos == 61
+    assert (test.photos, test.groups) == (61, 60)  # one is a copy
     assert sheet.fold_scores == {
         f"dense-fold{i}": pytest.approx(p.correct.mean()) for i, p in enumerate(parts["dense"], 1)
     }
@@ -190,7 +187,9 @@ def test_trust_is_that_of_the_pooled_predictions(folds):
     every = [read_metrics(r).calibration for r in runs]
     sheet = next(rung for rung in study.report.rungs if rung.name == "dense")
     found = sheet.metrics.calibration
-    assert found.after.error == calibration_error(pooled.confidence, pooled.correct)
+    assert found.after.error == calibration_error(
+        pooled.confidence, pooled.correct, groups=pooled.groups
+    )
     assert found.after.log_loss == measure_predictions(pooled).log_loss
     assert sum(some.photos for some in found.after.bins) == 61
     before = np.average(

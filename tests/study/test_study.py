@@ -12,6 +12,7 @@ from tests.study.conftest import OPTIONS
 from classeur.data.manifest import read_manifest
 from classeur.errors import ConfigError, RunFolderError, StudyError
 from classeur.evaluation.evaluate import read_metrics
+from classeur.evaluation.openings import openings_of
 from classeur.run_folder import RunFolder, locked
 from classeur.study.plan import plan
 from classeur.study.study import run_study
@@ -66,8 +67,9 @@ def test_an_unreadable_photo_is_named_and_left_out(study):
 
 
 def test_the_test_split_was_opened_once(study):
-    lines = (study.folder / "dense" / "test_openings.jsonl").read_text().splitlines()
-    assert [json.loads(line)["reason"] for line in lines] == ["end of training"]
+    (opening,) = openings_of(RunFolder(study.folder / "dense"))
+    assert opening.reason == "end of training"
+    assert opening.accuracy is not None
 
 
 def test_a_finished_rung_is_skipped_and_a_failed_one_is_tried_again(study, photos, monkeypatch):

@@ -13,6 +13,7 @@ from PIL import Image
 from classeur.config import RunConfig
 from classeur.data.manifest import Manifest, read_manifest
 from classeur.errors import ConfigError, DataError, EvaluationError, RunFolderError, TrainingError
+from classeur.evaluation.openings import openings_of
 from classeur.run_folder import RunFolder
 from classeur.study.score import evaluate
 from classeur.study.train import configure, reconfigure, store_of, train
@@ -68,12 +69,13 @@ def test_prepared_photos_must_be_those_of_the_manifest(dense, cache):
 
 
 def test_evaluate_repeats_the_score_and_records_the_opening(dense, cache):
-    before = len(dense.test_openings.read_text().splitlines())
+    before = len(openings_of(dense))
     score = evaluate(dense.path)
     recorded = json.loads(dense.metrics.read_text())["splits"]["test"]
     assert score.metrics.to_dict() == recorded
     assert score.openings == before + 1
-    assert len(dense.test_openings.read_text().splitlines()) == before + 1
+    assert len(openings_of(dense)) == before + 1
+    assert openings_of(dense)[-1].accuracy == score.metrics.accuracy.value
 
 
 def test_evaluating_validation_opens_nothing(dense, cache):
@@ -164,7 +166,7 @@ def test_photos_of_the_run_itself_are_counted(dense, photos, cache, tmp_path):
     copy = RunFolder(shutil.copytree(dense.path, tmp_path / "copy"))
     score = evaluate(copy.path, photos)
     assert score.known == {"train": 36, "val": 12, "test": 12}
-    assert score.openings == len(copy.test_openings.read_text().splitlines())
+    assert score.openings == len(openings_of(copy))
     line = json.loads(copy.test_openings.read_text().splitlines()[-1])
     assert (line["reason"], line["photos"]) == ("evaluate on photos of the test split", 12)
 

@@ -139,7 +139,8 @@ def evaluate_run(
             copy in training have no part in the temperature and the thresholds.
     """
     classifier = Classifier.load(run, device)
-    record_opening(run, reason, len(manifest.indices("test")))
+    unseen = not run.metrics.is_file()
+    record_opening(run, reason, len(manifest.indices("test")), may_go_on=unseen)
     unscaled, scored, novelty = _scored(run, classifier, photos, manifest, batch_size, copies)
     scored.write(run.predictions)
     train = manifest.indices("train")
@@ -165,8 +166,8 @@ def evaluate_run(
         novelty.auroc if novelty else None,
         count_val_leaks(splits["val"].photos, copies) if copies else None,
     )
-    record_score(run, splits["test"].accuracy.value)
     result.write(run)
+    record_score(run, splits["test"].accuracy.value)
     return result
 
 

@@ -244,13 +244,17 @@ def _evenly(counts: NDArray[np.int64]) -> float:
     return float(len(there) ** 2 / (1 / there).sum())
 
 
+_ROUNDING = 1e-9
+"""A smaller standard error, in nats, is that of equal losses whose mean was rounded."""
+
+
 def _log_loss(losses: NDArray[np.float64], draws: Draws, units: Units) -> Figure:
     value, most = float(losses.mean()), -math.log(SMALLEST)
     if units.count == 1:
         return Figure(value, 0.0, most)
     rest = units.totals(losses - value)
     error = float(standard_error(rest @ rest, units.sizes.sum(), units.count))
-    if error == 0:
+    if error < _ROUNDING:
         return Figure(value, value, value)
     nearest = np.quantile(draws.log_loss, [0.025], method="lower")
     farthest = np.quantile(draws.log_loss, [0.975], method="higher")

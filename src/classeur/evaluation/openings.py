@@ -37,17 +37,21 @@ class Opening:
     """What was read; None: it was broken off, or recorded by a Classeur that kept no score."""
 
 
-def record_opening(run: RunFolder, reason: str, photos: int) -> int:
+def record_opening(run: RunFolder, reason: str, photos: int, *, may_go_on: bool = False) -> int:
     """Record that the test split is read now, in the run and its study.
 
-    A first scoring that was broken off, and is done again by the same network, is one opening:
-    nobody has seen its score.
+    Args:
+        run: whose test split.
+        reason: why.
+        photos: that are read.
+        may_go_on: where the last reading had the same reason and network and was broken off before
+            its score was known, this is the same opening: nobody has seen anything.
 
     Returns:
         How often it has been read for this run, this time included.
     """
     before, network = openings_of(run), network_hash(run)
-    if not (before and _goes_on(before[-1], reason, network) and not run.metrics.is_file()):
+    if not (may_go_on and before and _was_broken_off(before[-1], reason, network)):
         _append(run, {"when": now(), "reason": reason, "photos": photos, "network": network})
     return len(openings_of(run))
 
@@ -58,8 +62,8 @@ def record_score(run: RunFolder, accuracy: float) -> None:
     _append(run, {"accuracy": accuracy, "of": last.when, "network": last.network})
 
 
-def _goes_on(last: Opening, reason: str, network: str) -> bool:
-    return (last.reason, last.network) == (reason, network)
+def _was_broken_off(last: Opening, reason: str, network: str) -> bool:
+    return (last.reason, last.network, last.accuracy) == (reason, network, None)
 
 
 def _append(run: RunFolder, line: dict[str, Any]) -> None:

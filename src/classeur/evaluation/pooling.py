@@ -41,7 +41,7 @@ def pool_val(folds: Sequence[Predictions]) -> Predictions:
     first: dict[str, int] = {}
     for row, path in enumerate(pooled.paths):
         first.setdefault(path, row)
-    return _rows(pooled, list(first.values()))
+    return pooled.of_rows(list(first.values()))
 
 
 def joined(parts: Sequence[Predictions]) -> Predictions:
@@ -56,17 +56,6 @@ def joined(parts: Sequence[Predictions]) -> Predictions:
         np.concatenate([part.probabilities for part in parts]),
         names,
         _groups(parts),
-    )
-
-
-def _rows(predictions: Predictions, rows: list[int]) -> Predictions:
-    return Predictions(
-        [predictions.paths[i] for i in rows],
-        [predictions.splits[i] for i in rows],
-        predictions.labels[rows],
-        predictions.probabilities[rows],
-        predictions.class_names,
-        [predictions.groups[i] for i in rows] if predictions.groups else [],
     )
 
 

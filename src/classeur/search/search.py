@@ -25,6 +25,7 @@ from classeur.search.folder import SearchFolder, refuse_other
 from classeur.search.plan import SearchPlan, SearchWork, asked_of, plan_search
 from classeur.search.results import why_none, write_page, write_results
 from classeur.section import override
+from classeur.study.log import without_training_log
 from classeur.study.material import Material, gather
 from classeur.study.train import settled
 from classeur.training.history import EpochRow, best_row, read_history
@@ -181,7 +182,7 @@ def _train(work: SearchWork, trial: Trial) -> None:
     pruned, reason = False, ""
     try:
         if not run.is_trained:
-            with _quietly():
+            with without_training_log("classeur.training.loop"):  # a trial has one line
                 train_run(run, work.material.store, partial(learn, after_epoch=after_epoch))
     except TrialPruned:
         pruned = True
@@ -193,18 +194,6 @@ def _train(work: SearchWork, trial: Trial) -> None:
         work.study, trial, best_row(history) if history else None, len(history),
         pruned=pruned, reason=reason,
     )  # fmt: skip
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep the lines of single epochs back: a trial has one line."""
-    epochs = logging.getLogger("classeur.training.loop")
-    level = epochs.level
-    epochs.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        epochs.setLevel(level)
 
 
 def _run_folder(work: SearchWork, trial: Trial) -> RunFolder:

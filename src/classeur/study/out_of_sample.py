@@ -6,12 +6,9 @@ frozen backbone, which are computed once. Without: a small network of ours for e
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import logging
 import tempfile
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +26,7 @@ from classeur.models.preprocessing import Preprocessing
 from classeur.models.pretrained import load_backbone
 from classeur.models.weights import Weights
 from classeur.run_folder import RunFolder
+from classeur.study.log import without_training_log
 from classeur.training.features import backbone_of, compute_features
 from classeur.training.inputs import TrainingData
 from classeur.training.session import begin_run, train_run
@@ -148,20 +146,8 @@ def probabilities_from_scratch(
 def _trained(store: Store, manifest: Manifest, device: str) -> Classifier:
     training = dataclasses.replace(_SHORT, device=device)
     config = RunConfig(recipe="suspicious labels", model=_NETWORK, training=training)
-    with tempfile.TemporaryDirectory(prefix="classeur-") as scratch, _silent_training():
+    with tempfile.TemporaryDirectory(prefix="classeur-") as scratch, without_training_log():
         run = RunFolder(Path(scratch))
         begin_run(run, config, manifest)
         train_run(run, store)
         return Classifier.load(run)
-
-
-@contextlib.contextmanager
-def _silent_training() -> Iterator[None]:
-    """Keep the epochs of networks that nobody asked for out of the log."""
-    logger = logging.getLogger("classeur.training")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
