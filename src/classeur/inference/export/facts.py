@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from importlib.metadata import version
 
-from classeur import __version__
 from classeur.models.classifier import Classifier
 from classeur.run_folder import RunFolder
 
@@ -23,7 +23,7 @@ def facts_of(classifier: Classifier, run: RunFolder) -> dict[str, str]:
     """Return the metadata of every exported file; lists and mappings are JSON."""
     abstention = classifier.abstention.to_dict() if classifier.abstention else None
     return {
-        "classeur": __version__,
+        "classeur": version("classeur"),
         "run": run_hash(run),
         "network": classifier.config.name,
         "class_names": json.dumps(classifier.class_names, ensure_ascii=False),

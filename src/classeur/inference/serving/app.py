@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -18,7 +19,6 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
-from classeur import __version__
 from classeur.errors import ClasseurError, UnreadablePhotoError, unknown
 from classeur.inference.predictor import Predictor
 from classeur.inference.serving.batching import Batcher
@@ -133,7 +133,7 @@ def create_app(served: Served, settings: ServeConfig, token: str = "") -> ASGIAp
     service = Service(served, settings, predictor, rule)
     app = FastAPI(
         title="Classeur",
-        version=__version__,
+        version=version("classeur"),
         description="Classifies photos with one trained network. No photo is stored.",
         docs_url=None,  # its page comes from another server; the routes are in docs/serve.md
         redoc_url=None,
@@ -215,7 +215,7 @@ def _add_state(app: FastAPI, service: Service, *, secured: bool) -> None:
         settings, served = service.settings, service.served
         return Model(
             name=served.run.resolve().name,
-            version=__version__,
+            version=version("classeur"),
             class_names=service.predictor.class_names,
             preprocessing=service.predictor.preprocessing.to_dict(),
             abstains=service.abstains,
