@@ -90,8 +90,9 @@ def _download(url: str) -> bytes:
 
 def _once(url: str) -> bytes:
     """Download a photo. Raises ConnectionError where another attempt may do better."""
-    request = urllib.request.Request(quote(url, safe=_RESERVED), headers={"User-Agent": "classeur"})
+    headers = {"User-Agent": "classeur"}
     try:
+        request = urllib.request.Request(quote(url, safe=_RESERVED), headers=headers)
         with _opener().open(request, timeout=TIMEOUT) as response:
             return _body(response)
     except urllib.error.HTTPError as error:

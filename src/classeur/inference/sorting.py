@@ -142,7 +142,7 @@ class Sorter:
         put: Callable[[Path], None],
     ) -> None:  # fmt: skip
         """Put a photo under the first name that is free, or find that it is there."""
-        key = (folder, name.casefold())
+        key = (folder, name)
         for number in count(self._next.get(key, 1)):
             if number > 1:  # a million photos called main.jpg should not ask each for all others
                 self._next[key] = number
