@@ -15,7 +15,7 @@ import click
 if TYPE_CHECKING:
     from classeur.inference.predictor import Prediction, Predictor
     from classeur.inference.remote import Remote
-    from classeur.inference.sorting import Sorter
+    from classeur.inference.sorting import How, Sorter
     from classeur.inference.sources import Sources
     from classeur.inference.unfinished import Unfinished
 
@@ -185,11 +185,11 @@ def _sorter(asked: Asked, predictor: Predictor) -> Sorter | None:
 
     if asked.sort_into is None:
         return None
-    how = "link" if asked.link else "move" if asked.move else "copy"
+    how: How = "link" if asked.link else "move" if asked.move else "copy"
     sorter = Sorter(asked.sort_into, predictor.class_names, how)
-    for name, folder in sorter.folders.items():
-        if name != folder:
-            click.echo(f'the folder of the class "{name}" is "{folder}"', err=True)
+    for name in predictor.class_names:
+        if sorter.folders[name] != name:
+            click.echo(f'the folder of the class "{name}" is "{sorter.folders[name]}"', err=True)
     return sorter
 
 
