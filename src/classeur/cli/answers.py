@@ -134,7 +134,7 @@ def answer_all(asked: Asked, paths: Sequence[str], stdin: BinaryIO) -> bool:
     show_log()
     predictor = _load(asked)
     sources = find_sources(paths, stdin, asked.sort_into)
-    _check_figure(asked, sources)
+    _check_pictures(asked, predictor, sources)
     sorter, begun = _sorter(asked, predictor), _begin(asked, predictor)
     tally = Tally()
     photos = _remaining(sources, begun, sorter, tally)
@@ -172,11 +172,16 @@ def _load(asked: Asked) -> Predictor:
     return predictor
 
 
-def _check_figure(asked: Asked, sources: Sources) -> None:
+def _check_pictures(asked: Asked, predictor: Predictor, sources: Sources) -> None:
+    """Refuse a figure or heat maps that cannot be drawn, before any work."""
     from classeur.inference.output import check_output
+    from classeur.report.heat import empty_folder
 
     if asked.figure is not None:
         check_output(asked.figure, (".png",), (p for p in sources.known if isinstance(p, Path)))
+    if asked.explain is not None:
+        _ = predictor.explainer  # a network without convolutions says so
+        empty_folder(asked.explain)
 
 
 def _sorter(asked: Asked, predictor: Predictor) -> Sorter | None:
@@ -248,12 +253,11 @@ def _put_to_use(
 ) -> Iterator[Prediction]:  # fmt: skip
     """Explain, write and sort, in this order: explaining needs the photos where they were."""
     from classeur.inference.output import write_csv, write_predictions
-    from classeur.report.heat import empty_folder, write_heat_maps
+    from classeur.report.heat import write_heat_maps
 
     top_k, extra = _columns(asked, predictor)
     if asked.explain is not None:
-        _ = predictor.explainer  # a network without convolutions says so before any work
-        answers = write_heat_maps(predictor, answers, empty_folder(asked.explain))
+        answers = write_heat_maps(predictor, answers, asked.explain)
     if asked.output is not None:
         answers = write_predictions(answers, asked.output, top_k, extra, begun)
     elif sorter is None:
