@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -31,6 +32,11 @@ class Outcome:
     code: int
     out: str
     err: str
+
+    @property
+    def told(self) -> str:
+        """What stands on stderr, without how long it took."""
+        return re.sub(r"; in [^;\n]*? photos/s", "", self.err)
 
 
 Run = Callable[..., Outcome]

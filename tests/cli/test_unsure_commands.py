@@ -49,7 +49,7 @@ def test_predict_is_unsure_where_it_would_be_wrong_too_often(
 ) -> None:
     shown = classeur("predict", doubtful.path, grey, "--max-error", share, "--top-k", 1)
     assert shown.code == 0
-    assert shown.err == "2 photos classified, of 1 of them it is unsure, 0 could not be read\n"
+    assert shown.told == "2 photos classified, of 1 of them it is unsure, 0 could not be read\n"
     light, middle = rows_of(shown.out)
     assert list(light) == ["path", "label", "probability", "unsure", "possible", "error"]
     assert (light["unsure"], light["possible"]) == ("no", "")

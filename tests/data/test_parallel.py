@@ -44,6 +44,23 @@ class TestInParallel:
         results.close()
         assert len(taken) < 100
 
+    def test_as_many_are_computed_ahead_as_are_used_up_in_one_go(self):
+        """While a network has a batch of 32, the next two are decoded; and not one photo more."""
+        done, enough = [], threading.Semaphore(0)
+
+        def work(number):
+            done.append(number)
+            enough.release()
+
+        results = in_parallel(work, range(10_000), workers=2, ahead=64)
+        for _ in range(32):
+            next(results)
+        for _ in range(32 + 63):  # nobody takes a result meanwhile
+            assert enough.acquire(timeout=30)
+        assert not enough.acquire(timeout=0.05)
+        assert len(done) == 32 + 63
+        results.close()
+
     def test_an_exception_comes_out_in_its_turn(self):
         def work(number):
             if number == 3:

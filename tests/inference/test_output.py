@@ -17,6 +17,7 @@ from classeur.errors import InferenceError
 from classeur.inference import output
 from classeur.inference.output import check_output, write_csv, write_predictions
 from classeur.inference.predictor import Prediction
+from classeur.run_folder import printable
 
 GOOD = Prediction("a,b/été.jpg", "cat", 0.6000001234, (("cat", 0.6000001234), ("dog", 0.3)))
 BROKEN = Prediction("page.jpg", error="is an HTML page, not a photo")
@@ -95,26 +96,44 @@ def test_the_ending_may_be_in_capitals(tmp_path: Path, name: str) -> None:
     assert written(tmp_path / name).stat().st_size > 50
 
 
-@pytest.mark.parametrize("name", ["p.csv", "p.jsonl", "p.parquet"])
-def test_nothing_is_left_of_a_failure(tmp_path: Path, name: str) -> None:
+def failing() -> Iterator[Prediction]:
+    yield GOOD
+    raise ZeroDivisionError
+
+
+def test_nothing_is_left_of_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "p.parquet").write_text("older")
+    with pytest.raises(ZeroDivisionError):
+        list(write_predictions(failing(), tmp_path / "p.parquet", 2))
+    assert [p.name for p in tmp_path.iterdir()] == ["p.parquet"]
+    assert (tmp_path / "p.parquet").read_text() == "older"
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.jsonl"])
+def test_rows_are_left_of_a_failure(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("older")
-
-    def failing() -> Iterator[Prediction]:
-        yield GOOD
-        raise ZeroDivisionError
-
     with pytest.raises(ZeroDivisionError):
         list(write_predictions(failing(), tmp_path / name, 2))
-    assert [p.name for p in tmp_path.iterdir()] == [name]
+    left = [name, f"{name}.part", f"{name}.run.json"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == left
     assert (tmp_path / name).read_text() == "older"
+    assert "été" in (tmp_path / f"{name}.part").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["p.csv", "p.jsonl", "p.parquet"])
-def test_nothing_is_left_when_the_reader_stops(tmp_path: Path, name: str) -> None:
-    answers = write_predictions(iter(ALL), tmp_path / name, 2)
+def test_nothing_is_left_when_the_reader_stops(tmp_path: Path) -> None:
+    answers = write_predictions(iter(ALL), tmp_path / "p.parquet", 2)
     next(answers)
     answers.close()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.jsonl"])
+def test_each_row_is_in_the_file_before_it_is_passed_on(tmp_path: Path, name: str) -> None:
+    answers = write_predictions(iter(ALL), tmp_path / name, 2)
+    for prediction in answers:
+        last = (tmp_path / f"{name}.part").read_text(encoding="utf-8").splitlines()[-1]
+        assert printable(prediction.path).partition(",")[0] in last.replace("\\\\", "\\")
+    assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
 def test_the_predictions_are_passed_on_as_they_come(tmp_path: Path) -> None:
@@ -151,7 +170,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 def test_a_folder_in_the_place_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "p.csv").mkdir()
     with pytest.raises(InferenceError, match=r"cannot write .*p\.csv: Is a directory\.$"):
-        list(write_predictions(ALL, tmp_path / "p.csv", 2))
+        check_output(tmp_path / "p.csv")
     assert [p.name for p in tmp_path.iterdir()] == ["p.csv"]
 
 

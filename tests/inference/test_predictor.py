@@ -22,7 +22,8 @@ from tests.inference.conftest import NAMES
 
 from classeur.data.reader import MAX_BYTES
 from classeur.errors import InferenceError, RunFolderError, UnreadablePhotoError
-from classeur.inference.predictor import Photo, Prediction, Predictor, find_photos
+from classeur.inference.predictor import Photo, Prediction, Predictor
+from classeur.inference.sources import find_sources
 from classeur.models.novelty import Known, Novelty, watching
 from classeur.run_folder import RunFolder
 
@@ -251,7 +252,7 @@ def test_loading_what_is_no_run(tmp_path: Path) -> None:
 
 
 def test_files_folders_and_what_lies_deep_in_them(folder: Path) -> None:
-    found = find_photos([folder / "notes.txt", folder])
+    found = find_sources([folder / "notes.txt", folder])
     assert [path.relative_to(folder).as_posix() for path in found] == [
         "notes.txt", "2.png", "10.png", "deep/er/1.png", "empty.jpg", "page.jpg",
     ]  # fmt: skip
@@ -260,16 +261,17 @@ def test_files_folders_and_what_lies_deep_in_them(folder: Path) -> None:
 def test_paths_that_are_not_there(folder: Path) -> None:
     for names, verb in ((["a"], "does"), (["a", "b"], "do")):
         with pytest.raises(InferenceError) as raised:
-            find_photos([folder, *names])
+            find_sources([folder, *names])
         assert str(raised.value) == (
-            f"{', '.join(names)} {verb} not exist. Expected photos or folders of photos."
+            f"{', '.join(names)} {verb} not exist. Expected photos, folders of photos, patterns, "
+            "URLs, or - for a list on standard input."
         )
 
 
 def test_a_folder_without_photos(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     with pytest.raises(InferenceError) as raised:
-        find_photos([str(tmp_path)])
+        find_sources([str(tmp_path)])
     assert str(raised.value) == f"no photos in {tmp_path}."
 
 
@@ -284,7 +286,7 @@ def test_a_folder_that_may_not_be_read_is_an_error_row(
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", guarded)
-    found = find_photos([folder])
+    found = find_sources([folder])
     assert folder / "deep" / "er" in found
     errors = {Path(one.path).name: one.error for one in predictor.predict(found)}
     assert errors["er"] == "is a folder, not a photo"

@@ -23,20 +23,24 @@ def in_parallel(
     items: Iterable[Item],
     workers: int | None = None,
     chunk: int = 1,
+    ahead: int = 0,
 ) -> Iterator[Result]:
     """Yield function(item) in the order of the items, computed by a few threads.
 
-    At most eight chunks a worker are under way, so memory stays bounded however many items there
-    are. Threads serve because hashing, Pillow's decoders and its resize release the interpreter
-    lock.
+    At most eight chunks a worker are under way, or `ahead` if that is more, so memory stays bounded
+    however many items there are and however slowly the results are taken. Threads serve because
+    hashing, Pillow's decoders and its resize release the interpreter lock.
 
     Args:
         function: called in the threads.
         items: taken as they are needed.
         workers: threads; None: one a processor.
         chunk: items handed over at once; larger where the function takes microseconds.
+        ahead: chunks that are computed while the results are put to use; as many as are used up in
+            one go, or the threads run out of work meanwhile.
     """
     workers = workers or cpu_count()
+    most = max(8 * workers, ahead)
     waiting: deque[Future[list[Result]]] = deque()
     remaining = iter(items)
 
@@ -47,7 +51,7 @@ def in_parallel(
         try:
             while some := list(islice(remaining, chunk)):
                 waiting.append(pool.submit(run, some))
-                if len(waiting) >= 8 * workers:
+                if len(waiting) >= most:
                     yield from waiting.popleft().result()
             while waiting:
                 yield from waiting.popleft().result()

@@ -8,12 +8,13 @@ from typing import TextIO
 
 
 class RowWriter:
-    """Writes a header, and then rows of as many values."""
+    """Writes a header, if there is one, and then rows of as many values."""
 
-    def __init__(self, file: TextIO, columns: Sequence[str]) -> None:
+    def __init__(self, file: TextIO, columns: Sequence[str] = ()) -> None:
         self._plain = csv.writer(file, lineterminator="\n")
         self._quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        self.write(columns)
+        if columns:
+            self.write(columns)
 
     def write(self, values: Iterable[object]) -> None:
         """Write a row."""

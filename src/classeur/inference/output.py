@@ -1,4 +1,4 @@
-"""Predictions as CSV, JSON lines or Parquet; written as they come, and in one piece."""
+"""Predictions as CSV, JSON lines or Parquet, written as they come."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from classeur.data.rows import RowWriter
 from classeur.errors import InferenceError
 from classeur.inference.predictor import Prediction
+from classeur.inference.unfinished import Unfinished, begin
 from classeur.run_folder import printable, replacing
 
 FORMATS = (".csv", ".jsonl", ".parquet")
@@ -24,48 +25,87 @@ def check_output(path: Path, formats: Sequence[str] = FORMATS, photos: Iterable[
     """Refuse a file to write before the work begins.
 
     Raises:
-        InferenceError: if its ending is none of `formats`, its folder is not there, or it is one
-            of `photos`.
+        InferenceError: if its ending is none of `formats`, its folder is not there, it is a folder
+            itself, or one of `photos`.
     """
     if path.suffix.lower() not in formats:
         raise InferenceError(f"{path} ends in no known format. Expected {', '.join(formats)}.")
     if not path.parent.is_dir():
         raise InferenceError(f"{path.parent} is no folder; make it first, or choose another.")
+    if path.is_dir():
+        raise InferenceError(f"cannot write {path}: Is a directory.")
     if path.exists() and any(photo.exists() and path.samefile(photo) for photo in photos):
         raise InferenceError(f"{path} is one of the photos and would be lost. Choose another file.")
 
 
 def write_predictions(
-    predictions: Iterable[Prediction], path: Path, top_k: int, extra: Extra = ()
+    predictions: Iterable[Prediction],
+    path: Path,
+    top_k: int,
+    extra: Extra = (),
+    begun: Unfinished | None = None,
 ) -> Iterator[Prediction]:
     """Write predictions to a file and pass each one on; the file appears when all are there.
+
+    Until then CSV and JSON lines are in FILE.part, a row for each prediction passed on, and stay
+    there if anything goes wrong. Of Parquet nothing stays.
+
+    Args:
+        predictions: in the order of the rows.
+        path: the file. It is replaced if it is there.
+        top_k: classes to name.
+        extra: columns of their own.
+        begun: what `begin` returned for the same path. None: it is begun now.
 
     Raises:
         InferenceError: if the ending is not one of `FORMATS`, or the file cannot be written.
     """
     check_output(path)
     try:
-        with replacing(path) as temporary:
-            if path.suffix.lower() == ".parquet":
+        if path.suffix.lower() == ".parquet":
+            with replacing(path) as temporary:
                 yield from _parquet(predictions, temporary, top_k, extra)
+            return
+        begun = begun or begin(path, columns_of(path, top_k, extra))
+        with begun.kept() as file:
+            if path.suffix.lower() == ".csv":
+                written = write_csv(predictions, file, top_k, extra, header=begun.is_empty)
             else:
-                with temporary.open("w", encoding="utf-8", newline="") as file:
-                    kind = write_csv if path.suffix.lower() == ".csv" else _jsonl
-                    yield from kind(predictions, file, top_k, extra)
+                written = _jsonl(predictions, file, top_k, extra)
+            for prediction in written:
+                file.flush()  # a killed process leaves all rows but the one it was writing
+                begun.has_rows = True
+                yield prediction
+            begun.finish()
     except OSError as error:
         raise InferenceError(f"cannot write {path}: {error.strerror or error}.") from error
 
 
+def columns_of(path: Path, top_k: int, extra: Extra = ()) -> list[str]:
+    """Return the columns of a CSV file, or the keys of JSON lines."""
+    if path.suffix.lower() == ".jsonl":
+        return ["path", "label", "probability", "top", *extra, "error"]
+    return _csv_columns(top_k, extra)
+
+
 def write_csv(
-    predictions: Iterable[Prediction], file: TextIO, top_k: int, extra: Extra = ()
+    predictions: Iterable[Prediction],
+    file: TextIO,
+    top_k: int,
+    extra: Extra = (),
+    *,
+    header: bool = True,
 ) -> Iterator[Prediction]:
     """Write a header and a row a photo; pass each prediction on."""
-    writer: RowWriter | None = None
+    writer = RowWriter(file, _csv_columns(top_k, extra) if header else ())
     for prediction in predictions:
-        row = _row(prediction, top_k, extra)
-        writer = writer or RowWriter(file, list(row))
-        writer.write(row.values())
+        writer.write(_row(prediction, top_k, extra).values())
         yield prediction
+
+
+def _csv_columns(top_k: int, extra: Extra) -> list[str]:
+    more = (f"{name}_{rank}" for rank in range(2, top_k + 1) for name in ("label", "probability"))
+    return ["path", "label", "probability", *more, *extra, "error"]
 
 
 def _jsonl(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from classeur.data.folders import walk_photos
 from classeur.data.parallel import in_parallel
 from classeur.data.reader import MAX_BYTES
-from classeur.data.records import Listing
 from classeur.errors import ConfigError, InferenceError, UnreadablePhotoError, unknown
+from classeur.inference.remote import Remote
 from classeur.models.abstention import Rule, check_share
 from classeur.models.classifier import Classifier
 from classeur.models.device import choose_device
@@ -30,7 +29,7 @@ from classeur.run_folder import RunFolder
 
 Content = bytes | NDArray[Any] | Image.Image
 Photo = Path | str | Content | Callable[[], Content]
-"""A path, what a file holds, or a function that reads it when its turn comes."""
+"""A path, what a file holds, or a function that reads it when its turn comes, such as `Remote`."""
 
 NOT_FINITE = "the network gives it no finite probability"
 """The error of a photo that decodes, and has no answer all the same."""
@@ -199,7 +198,7 @@ class Predictor:
         Raises:
             UnreadablePhotoError: with the reason, if it does not decode.
         """
-        return self.preprocessing.open(_content(photo))[0]
+        return self.preprocessing.open(content_of(photo))[0]
 
     def answers(
         self, pixels: NDArray[np.uint8], *, top_k: int = 3, rule: Rule | None = None
@@ -226,9 +225,10 @@ class Predictor:
         Raises:
             InferenceError: if `photos` is one photo and not several.
         """
-        if isinstance(photos, (str, bytes, Path)):
+        if isinstance(photos, (str, bytes, Path, Remote)):
             raise InferenceError("expected several photos, received one; give a list: [photo].")
-        opened = in_parallel(self._open, photos)
+        # While the network has one batch, the threads decode the next two.
+        opened = in_parallel(self._open, photos, ahead=2 * batch_size)
         while batch := list(islice(opened, batch_size)):
             pixels = [pixels for _, pixels, _ in batch if pixels is not None]
             answers = iter(self._answered(np.stack(pixels)) if pixels else ())
@@ -273,7 +273,7 @@ class Predictor:
             raise InferenceError(unknown("label", label, self.class_names))
         with self._turn:
             explainer = self.explainer
-        pixels, decoded = self.preprocessing.open(_content(photo))
+        pixels, decoded = self.preprocessing.open(content_of(photo))
         with self._turn:
             named = label or self.class_names[int(self.probabilities(pixels[None])[0].argmax())]
             heat = explainer.heat(pixels, self.class_names.index(named))
@@ -308,43 +308,17 @@ class Predictor:
         return Prediction(path, top[0][0], top[0][1], top[:top_k], unsure, possible)
 
     def _open(self, photo: Photo) -> tuple[str, NDArray[np.uint8] | None, str]:
-        path = str(photo) if isinstance(photo, (str, Path)) else ""
+        path = str(photo) if isinstance(photo, (str, Path, Remote)) else ""
         try:
-            content = _content(photo)
+            content = content_of(photo)
             pixels, _ = self.preprocessing.open(content)
         except UnreadablePhotoError as error:
             return path, None, str(error)
         return path, pixels, ""
 
 
-def find_photos(paths: Sequence[Path | str]) -> list[Path]:
-    """Return the photos at the paths: a file as it is, a folder with all photos below it.
-
-    A folder that may not be read stands for its photos, so that it becomes an error row.
-
-    Raises:
-        InferenceError: if a path is not there, or there are no photos at all.
-    """
-    missing = [str(path) for path in paths if not Path(path).exists()]
-    if missing:
-        raise InferenceError(
-            f"{', '.join(missing)} {'does' if len(missing) == 1 else 'do'} not exist. Expected "
-            "photos or folders of photos."
-        )
-    found: list[Path] = []
-    for path in map(Path, paths):
-        if path.is_dir():
-            listing = Listing(path, "")
-            found += [path / name for name in walk_photos(path, listing)]
-            found += [path / item.path for item in listing.unreadable]
-        else:
-            found.append(path)
-    if not found:
-        raise InferenceError(f"no photos in {', '.join(map(str, paths))}.")
-    return found
-
-
-def _content(photo: Photo) -> Content:
+def content_of(photo: Photo) -> Content:
+    """Return what a photo holds. Raises UnreadablePhotoError with the reason."""
     if isinstance(photo, (str, Path)):
         return _read(Path(photo))
     return photo() if callable(photo) else photo

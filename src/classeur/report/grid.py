@@ -8,7 +8,8 @@ from pathlib import Path
 
 from classeur.data.decode import decode
 from classeur.errors import InferenceError, UnreadablePhotoError
-from classeur.inference.predictor import Prediction
+from classeur.inference.predictor import Prediction, content_of
+from classeur.inference.remote import photo_at
 from classeur.run_folder import printable
 
 COLUMNS = 6
@@ -40,8 +41,8 @@ def draw_grid(predictions: Sequence[Prediction], path: Path) -> None:
                       transform=axis.transAxes)  # fmt: skip
             continue
         try:
-            axis.imshow(decode(Path(prediction.path).read_bytes(), enough=200).image)
-        except (OSError, UnreadablePhotoError) as error:  # gone since it was classified
+            axis.imshow(decode(content_of(photo_at(prediction.path)), enough=200).image)
+        except UnreadablePhotoError as error:  # gone since it was classified
             axis.text(0.5, 0.5, _wrapped(str(error)), fontsize=8, ha="center", va="center")
     try:
         figure.savefig(path, dpi=120)

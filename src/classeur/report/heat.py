@@ -11,7 +11,8 @@ from PIL import Image
 
 from classeur.data.decode import decode
 from classeur.errors import InferenceError, ModelError, UnreadablePhotoError
-from classeur.inference.predictor import Prediction, Predictor
+from classeur.inference.predictor import Prediction, Predictor, content_of
+from classeur.inference.remote import photo_at
 from classeur.models.classifier import Classifier
 from classeur.models.explain import Explainer
 from classeur.report.photos import THUMBNAIL
@@ -123,9 +124,9 @@ def empty_folder(folder: Path) -> Path:
 
 def _picture(predictor: Predictor, prediction: Prediction) -> Image.Image | None:
     try:
-        heat = predictor.explain(Path(prediction.path), prediction.label)
-        image = decode(Path(prediction.path).read_bytes(), enough=SIDE).image
-    except (OSError, UnreadablePhotoError):  # gone since it was classified
+        heat = predictor.explain(photo_at(prediction.path), prediction.label)
+        image = decode(content_of(photo_at(prediction.path)), enough=SIDE).image
+    except UnreadablePhotoError:  # gone since it was classified
         return None
     image.thumbnail((SIDE, SIDE))
     return lay_over(image, heat)
