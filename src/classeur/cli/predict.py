@@ -56,7 +56,8 @@ _SHOWN = 24
     "--abstain-below",
     type=Share(),
     metavar="SHARE",
-    help="Be unsure of photos whose label has a probability below this: 90% or 0.9.",
+    help="Be unsure of photos whose label has a probability below this: 90% or 0.9. An unsure "
+    "photo has its possible labels, the most probable ones that have as much together.",
 )
 @click.option(
     "--max-error",
@@ -113,7 +114,7 @@ def command(
             f"up and shuffled (AUROC {predictor.novelty.auroc:.2f})",
             err=True,
         )
-    doubt = ("unsure", "possible") if max_error else ("unsure",) if abstain_below else ()
+    doubt = ("unsure", "possible") if max_error or abstain_below else ()
     columns = (*doubt, *(("strangeness", "strange") if tells else ()))
     written = (
         write_csv(answers, sys.stdout, top_k, columns)
