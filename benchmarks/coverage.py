@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -27,8 +27,10 @@ from classeur.evaluation.calibration import calibration_error, reliability_bins
 from classeur.evaluation.comparison import compare, mcnemar, paired_difference
 from classeur.evaluation.metrics import Figure, measure
 from classeur.evaluation.resampling import Units
+from classeur.evaluation.risk import risk_curve
 
 FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss")
+"""The others are of the last class, the rarest one, and of the risk/coverage curve."""
 
 Rows = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]
 """Labels, probabilities, and the group of each photo."""
@@ -72,9 +74,24 @@ class Population:
 @cache
 def _truth(population: Population) -> dict[str, float]:
     labels, probabilities, _ = population.draw(300_000, np.random.default_rng(99))
-    names = [str(i) for i in range(population.classes)]
-    found = measure(labels, probabilities, names, resamples=1)
-    return {name: getattr(found, name).value for name in FIGURES}
+    found = _figures(labels, probabilities, resamples=1)
+    return {name: figure.value for name, figure in found.items() if figure}
+
+
+def _figures(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float64], *,
+    groups: Sequence[str] = (), resamples: int,
+) -> dict[str, Figure | None]:  # fmt: skip
+    names = [str(i) for i in range(probabilities.shape[1])]
+    found = measure(labels, probabilities, names, groups=groups, resamples=resamples)
+    right = probabilities.argmax(axis=1) == labels
+    return {
+        **{name: getattr(found, name) for name in FIGURES},
+        "precision": found.per_class[-1].precision_interval,
+        "recall": found.per_class[-1].recall_interval if found.per_class[-1].support else None,
+        "f1": found.per_class[-1].f1_interval,
+        "area": risk_curve(probabilities.max(axis=1), right, groups, resamples=resamples).area,
+    }
 
 
 def _group_of(photos: int, size: float, random: np.random.Generator) -> NDArray[np.int64]:
@@ -92,17 +109,17 @@ def coverage_of_figures(
     population: Population, photos: int, *, studies: int, group_size: float = 1,
     naive: bool = False, resamples: int = 400, seed: int = 0,
 ) -> dict[str, float]:  # fmt: skip
-    """Return figure -> share of test sets whose interval holds the truth."""
+    """Return figure -> share of test sets that have it whose interval holds the truth."""
     random, truth = np.random.default_rng(seed), population.truth()
-    names = [str(i) for i in range(population.classes)]
-    held = dict.fromkeys(FIGURES, 0)
+    held: dict[str, list[bool]] = {name: [] for name in truth}
     for _ in range(studies):
         labels, probabilities, groups = population.draw(photos, random, group_size)
         given = [] if naive or group_size == 1 else _named(groups)
-        found = measure(labels, probabilities, names, groups=given, resamples=resamples)
-        for name in FIGURES:
-            held[name] += _holds(getattr(found, name), truth[name])
-    return {name: number / studies for name, number in held.items()}
+        found = _figures(labels, probabilities, groups=given, resamples=resamples)
+        for name, figure in found.items():
+            if figure:
+                held[name].append(_holds(figure, truth[name]))
+    return {name: float(np.mean(times)) for name, times in held.items()}
 
 
 def _holds(figure: Figure, truth: float) -> bool:
@@ -275,8 +292,11 @@ PROMISES = (
 
 
 def _lines(studies: int) -> Iterator[str]:
-    yield "| photos of | n | accuracy | balanced accuracy | macro-F1 | log-loss |"
-    yield "|---|---:|---:|---:|---:|---:|"
+    yield (
+        "| photos of | n | accuracy | balanced accuracy | macro-F1 | log-loss | precision | recall "
+        "| F1 | area under risk |"
+    )
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
     for name, population in BY_ACCURACY.items():
         for photos in (50, 200, 1000):
             some = studies if photos < 1000 else studies // 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-import pytest
 import torch
 from numpy.typing import NDArray
 
@@ -16,7 +15,6 @@ from classeur.evaluation.abstention import (
     find_thresholds,
     reached,
     reached_levels,
-    risk_curve,
 )
 from classeur.evaluation.calibration import calibrate
 from classeur.evaluation.predictions import Predictions
@@ -211,7 +209,7 @@ def test_what_a_rule_brings_by_hand() -> None:
     assert found.error.value == 0.5
     assert Reached.from_dict(found.to_dict()) == found
     nothing = reached(some, Rule(0.99))
-    assert (nothing.answered, nothing.error, nothing.size) == (0, None, 0.0)
+    assert (nothing.answered, nothing.error, nothing.size) == (0, None, 2.5)
     assert Reached.from_dict(nothing.to_dict()) == nothing
 
 
@@ -233,17 +231,3 @@ def test_no_thresholds_reach_no_levels() -> None:
     some = predictions(*drawn(10))
     assert reached_levels(some, None) == []
     assert reached_levels(some, Abstention(10, ())) == []
-
-
-def test_the_risk_curve_by_hand() -> None:
-    confidence = np.array([0.5, 0.9, 0.7, 0.7])
-    correct = np.array([False, True, True, False])
-    curve = risk_curve(confidence, correct)
-    np.testing.assert_allclose(curve.coverage, [0.25, 0.5, 0.75, 1])
-    np.testing.assert_allclose(curve.risk, [0, 0.25, 1 / 3, 0.5])
-    assert curve.area == pytest.approx((0 + 0.25 + 1 / 3 + 0.5) / 4)
-
-
-def test_the_same_confidence_for_all_gives_a_flat_curve() -> None:
-    curve = risk_curve(np.full(8, 0.4), np.arange(8) < 6)
-    np.testing.assert_allclose(curve.risk, 0.25)

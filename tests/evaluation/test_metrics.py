@@ -12,6 +12,7 @@ from scipy.stats import binom
 from sklearn import metrics as sklearn_metrics
 
 from classeur.errors import EvaluationError
+from classeur.evaluation.intervals import exact_interval
 from classeur.evaluation.metrics import ClassFigures, Figure, Metrics, measure
 
 
@@ -201,3 +202,22 @@ def test_the_interval_of_a_recall_is_exact(right: int, support: int) -> None:
     if right < support:
         assert binom.cdf(right, support, figure.high) == pytest.approx(0.025)
     assert (figure.low == 0, figure.high == 1) == (right == 0, right == support)
+
+
+def test_precision_and_f1_of_a_class_have_their_intervals() -> None:
+    labels = np.repeat([0, 1], 40)
+    probabilities = np.eye(3)[labels]
+    probabilities[:4] = [0, 1, 0]
+    first, second, never = measure(labels, probabilities, list("abc"), resamples=10).per_class
+    assert first.precision_interval == Figure(1.0, *exact_interval(1.0, 36))
+    assert second.precision_interval == Figure(40 / 44, *exact_interval(40 / 44, 44))
+    assert (never.precision_interval, never.f1_interval) == (None, None)
+    assert first.f1_interval is not None
+    assert 0.85 < first.f1_interval.low < first.f1 < first.f1_interval.high < 0.99
+
+
+def test_files_of_earlier_versions_have_no_interval_of_precision() -> None:
+    old = measured(50, 3).to_dict()
+    for row in old["per_class"]:
+        del row["worth_precision"], row["worth_f1"]
+    assert Metrics.from_dict(old).per_class[0].precision_interval is None

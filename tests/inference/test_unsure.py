@@ -32,7 +32,7 @@ def test_nobody_is_unsure_unless_asked(doubtful: Predictor, png: bytes) -> None:
 def test_a_threshold_of_ones_own(doubtful: Predictor, png: bytes) -> None:
     answers = list(doubtful.predict([png, png], abstain_below=0.5))
     assert [(a.label, a.unsure, a.possible) for a in answers] == [
-        ("cat", False, ()), ("cat", True, ()),
+        ("cat", False, ()), ("cat", True, ("cat", "ape")),
     ]  # fmt: skip
 
 

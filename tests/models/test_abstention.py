@@ -36,7 +36,15 @@ def test_the_most_probable_class_is_always_possible() -> None:
     assert Rule(0.9, 0.25).possible(ROWS).tolist() == [[True, True, False], [False, False, True]]
     assert Rule(0.9, 0.95).possible(ROWS).tolist() == [[True, False, False], [False, False, True]]
     assert Rule(0.9, 0.0).possible(ROWS).all()
-    assert not Rule(0.9).possible(ROWS).any()
+
+
+def test_without_a_promise_the_possible_classes_have_the_threshold_together() -> None:
+    rows = np.array([[0.2, 0.5, 0.3], [0.45, 0.1, 0.45], [0.0, 0.0, 1.0]])
+    assert Rule(0.5).possible(rows).tolist() == [
+        [False, True, False], [True, False, True], [False, False, True],
+    ]  # fmt: skip
+    assert Rule(0.51).possible(rows)[0].tolist() == [False, True, True]
+    assert Rule(0.95).possible(rows)[0].all()
 
 
 @pytest.mark.parametrize(

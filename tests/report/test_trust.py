@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from tests.report.pages import Page, rows
 
-from classeur.evaluation.abstention import Reached, RiskCurve, risk_curve
+from classeur.evaluation.abstention import Reached
 from classeur.evaluation.calibration import Bin, Calibration, Reliability
 from classeur.evaluation.evaluate import RunMetrics
 from classeur.evaluation.metrics import Figure
+from classeur.evaluation.risk import RiskCurve, risk_curve
 from classeur.report.study_report import RungSheet
 from classeur.report.trust import describe_confidence, describe_reached, describe_temperature
 

@@ -219,7 +219,7 @@ def _begin(asked: Asked, predictor: Predictor) -> Unfinished | None:
 
 def _columns(asked: Asked, predictor: Predictor) -> tuple[int, tuple[str, ...]]:
     """Return how many classes a row names, and its columns of their own."""
-    doubt = ("unsure", "possible") if asked.max_error else ("unsure",) if asked.abstains else ()
+    doubt = ("unsure", "possible") if asked.abstains else ()
     strange = ("strangeness", "strange") if predictor.tells_strange else ()
     return min(asked.top_k, len(predictor.class_names)), (*doubt, *strange)
 

@@ -52,7 +52,8 @@ _FILE, _DIR = click.Path(path_type=Path), click.Path(path_type=Path, file_okay=F
 )  # fmt: skip
 @click.option(
     "--abstain-below", type=Share(), metavar="SHARE",
-    help="Be unsure of photos whose label has a probability below this: 90% or 0.9.",
+    help="Be unsure of photos whose label has a probability below this: 90% or 0.9. An unsure "
+    "photo has its possible labels, the most probable ones that have as much together.",
 )  # fmt: skip
 @click.option(
     "--max-error", type=Share(), metavar="SHARE",

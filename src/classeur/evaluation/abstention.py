@@ -83,21 +83,6 @@ class Reached:
         return cls(**rest)
 
 
-@dataclass(frozen=True)
-class RiskCurve:
-    """Mistakes among the answers, as more and more photos are answered, the surest first."""
-
-    coverage: NDArray[np.float64]
-    """(N,) share of the photos that is answered."""
-    risk: NDArray[np.float64]
-    """(N,) share of these that is wrong."""
-
-    @property
-    def area(self) -> float:
-        """Mean risk over all coverages: the area under the curve (Geifman et al., 2019)."""
-        return float(self.risk.mean())
-
-
 def find_thresholds(
     probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64], groups: Sequence[str] = ()
 ) -> Abstention:
@@ -279,18 +264,3 @@ def reached_levels(predictions: Predictions, thresholds: Abstention | None) -> l
         for level in (thresholds.levels if thresholds else ())
         if level.below is not None
     ]
-
-
-def risk_curve(confidence: NDArray[Any], correct: NDArray[np.bool_]) -> RiskCurve:
-    """Return the risk/coverage curve (El-Yaniv and Wiener, 2010).
-
-    Photos of the same confidence stand in no order: each counts as their mean.
-
-    Args:
-        confidence: (N,) probability of the most probable class.
-        correct: (N,) whether it is the label.
-    """
-    _, group, sizes = np.unique(-confidence, return_inverse=True, return_counts=True)
-    share = np.bincount(group, ~correct) / sizes
-    answered = np.arange(1, len(confidence) + 1)
-    return RiskCurve(answered / len(confidence), np.cumsum(share[np.sort(group)]) / answered)

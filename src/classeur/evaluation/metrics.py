@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from classeur.errors import EvaluationError
 from classeur.evaluation.bootstrap import (
@@ -58,6 +59,10 @@ class ClassFigures:
     effective: float = 0.0
     """Independent photos that the recall is worth: fewer than `support` where photos of one group
     fare alike. 0 in files of earlier versions, which knew no groups."""
+    worth_precision: float = 0.0
+    """Independent photos that the precision is worth; 0: none, or in files of earlier versions."""
+    worth_f1: float = 0.0
+    """The same of F1."""
 
     @property
     def independent(self) -> float:
@@ -68,6 +73,16 @@ class ClassFigures:
     def recall_interval(self) -> Figure:
         """Recall and its exact 95 % interval (Clopper and Pearson, 1934)."""
         return exact_share(self.recall, self.independent)
+
+    @property
+    def precision_interval(self) -> Figure | None:
+        """The same of precision; None where it is of no photo."""
+        return exact_share(self.precision, self.worth_precision) if self.worth_precision else None
+
+    @property
+    def f1_interval(self) -> Figure | None:
+        """The same of F1; None where it is of no photo."""
+        return exact_share(self.f1, self.worth_f1) if self.worth_f1 else None
 
 
 @dataclass(frozen=True)
@@ -130,8 +145,9 @@ def measure(
     Intervals say how far a figure would move with other photos of the same kind, not with another
     training. Where photos have groups they are over the groups: photos of one group are alike.
 
-    - Accuracy and top-k are shares, and have the exact interval (Clopper and Pearson, 1934), over
-      groups that of as many independent photos as they are worth (Korn and Graubard, 1998).
+    - Accuracy, top-k, and the precision and recall of a class are shares, and have the exact
+      interval (Clopper and Pearson, 1934), over groups that of as many independent photos as they
+      are worth (Korn and Graubard, 1998). So has the F1 of a class, with or without groups.
     - Balanced accuracy and macro-F1 have the same, for as many photos as would make a share spread
       as they do in a bootstrap, and no more than what the rarest classes allow.
     - Log-loss has the studentised bootstrap interval (Efron and Tibshirani, 1993, chapter 12): its
@@ -162,7 +178,7 @@ def measure(
     confusion = np.bincount(labels * classes + predicted, minlength=classes**2)
     confusion = confusion.reshape(classes, classes)
     k = _k_for(classes)
-    worth = _worth(units, labels, right, classes)
+    worth = _worth(units, labels, predicted, classes)
     return Metrics(
         photos=count,
         accuracy=share_over(right, units),
@@ -267,18 +283,35 @@ def _losses(labels: NDArray[np.int64], probabilities: NDArray[Any]) -> NDArray[n
     return np.asarray(-np.log(np.clip(of_label, SMALLEST, 1)))
 
 
+@dataclass(frozen=True)
+class _Worth:
+    """How many independent photos the figures of each class are worth; 0: there are none."""
+
+    recall: list[float]
+    precision: list[float]
+    f1: list[float]
+
+
 def _worth(
-    units: Units, labels: NDArray[np.int64], right: NDArray[np.bool_], classes: int
-) -> list[float]:
-    """Return how many independent photos of each class there are."""
-    if not units.grouped:
-        return [float(count) for count in np.bincount(labels, minlength=classes)]
-    hits = units.table(labels, classes, only=right).toarray().T
-    support = units.table(labels, classes).toarray().T
-    return [
-        effective_photos(some, photos) if photos.any() else 0.0
-        for some, photos in zip(hits, support, strict=True)
-    ]
+    units: Units, labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: int
+) -> _Worth:
+    hits = units.table(labels, classes, only=labels == predicted)
+    support, guessed = units.table(labels, classes), units.table(predicted, classes)
+    f1 = _worth_of_columns(2 * hits, support + guessed)
+    if units.grouped:
+        return _Worth(_worth_of_columns(hits, support), _worth_of_columns(hits, guessed), f1)
+    recall, precision = (np.bincount(of, minlength=classes).tolist() for of in (labels, predicted))
+    return _Worth(recall, precision, f1)
+
+
+def _worth_of_columns(parts: csr_array, wholes: csr_array) -> list[float]:
+    """Return what the share of each column is worth, both (units, num_classes)."""
+    some, all_photos = parts.tocsc(), wholes.tocsc()
+    worth = []
+    for column in range(wholes.shape[1]):
+        part, photos = (of[:, [column]].toarray()[:, 0] for of in (some, all_photos))
+        worth.append(effective_photos(part, photos) if photos.any() else 0.0)
+    return worth
 
 
 def _k_for(classes: int) -> int:
@@ -296,7 +329,7 @@ def _rank(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.
 
 
 def _per_class(
-    confusion: NDArray[np.int64], class_names: list[str], worth: list[float]
+    confusion: NDArray[np.int64], class_names: list[str], worth: _Worth
 ) -> list[ClassFigures]:
     right, support, guessed = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     return [
@@ -306,7 +339,9 @@ def _per_class(
             float(right[i] / support[i]) if support[i] else 0.0,
             float(2 * right[i] / (support[i] + guessed[i])) if support[i] + guessed[i] else 0.0,
             int(support[i]),
-            worth[i],
+            float(worth.recall[i]),
+            float(worth.precision[i]),
+            float(worth.f1[i]),
         )
         for i, name in enumerate(class_names)
     ]

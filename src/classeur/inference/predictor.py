@@ -50,7 +50,7 @@ class Prediction:
     unsure: bool = False
     """Whether the label is too doubtful to be an answer; only where abstaining was asked for."""
     possible: tuple[str, ...] = ()
-    """With `max_error`: the classes that an unsure photo may be of, the most probable first."""
+    """The classes that an unsure photo may be of, the most probable first."""
     error: str = ""
     """Why the photo cannot be read; empty if it can."""
     strangeness: float | None = None
@@ -161,7 +161,8 @@ class Predictor:
                 return one of the last three.
             top_k: classes to name in `top`.
             batch_size: photos for each pass through the network.
-            abstain_below: probability below which a photo is unsure. None: see `max_error`.
+            abstain_below: probability below which a photo is unsure; possible are the most
+                probable classes that have it together. None: see `max_error`.
             max_error: share of wrong answers, 0.01 for 1 %. None: every photo is answered.
 
         Raises:

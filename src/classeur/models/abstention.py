@@ -27,7 +27,7 @@ class Rule:
     """Unsure of a photo whose most probable class has a probability below this."""
     possible_from: float | None = None
     """Of such a photo the classes with at least this probability are possible, and the most
-    probable one. None: no classes are named."""
+    probable one. None: the most probable ones that together have the probability `below`."""
 
     def unsure(self, probabilities: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
         """Return whether each of the photos, (N, num_classes), gets no answer, (N,)."""
@@ -37,7 +37,7 @@ class Rule:
     def possible(self, probabilities: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
         """Return which classes are possible for unsure photos, (N, num_classes) for both."""
         if self.possible_from is None:
-            return np.zeros(probabilities.shape, np.bool_)
+            return _first_to(probabilities, self.below)
         result: NDArray[np.bool_] = probabilities >= self.possible_from
         result[np.arange(len(result)), probabilities.argmax(axis=1)] = True
         return result
@@ -148,6 +148,16 @@ class Abstention:
             raise ValueError("abstention: a probability is not from 0 to 1")
         groups = int(values.get("groups", 0))  # absent in older runs
         return cls(int(values["photos"]), levels, float(values["delta"]), groups)
+
+
+def _first_to(probabilities: NDArray[np.floating[Any]], share: float) -> NDArray[np.bool_]:
+    """Return the most probable classes, as few as have the share together, (N, num_classes)."""
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    ordered = np.take_along_axis(probabilities.astype(np.float64), order, axis=1)
+    before = np.cumsum(ordered, axis=1) - ordered
+    result = np.empty(probabilities.shape, np.bool_)
+    np.put_along_axis(result, order, before < share, axis=1)
+    return result
 
 
 def least_photos(max_error: float, delta: float = DELTA) -> int:

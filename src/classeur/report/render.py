@@ -67,6 +67,7 @@ _LIMITS = {
 _FILTERS = {
     "percent": lambda value, digits=1: views.prose(percent(value, digits)),
     "interval": lambda figure: views.prose(interval(figure)),
+    "bracketed": lambda figure: views.prose(f" ({interval(figure)})") if figure else "",
     "signed": signed,
     "count": units.count,
     "quantity": units.quantity,

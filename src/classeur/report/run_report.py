@@ -11,10 +11,10 @@ import numpy as np
 from classeur.config import RunConfig
 from classeur.data.manifest import Manifest, read_manifest
 from classeur.data.store import Store
-from classeur.evaluation.abstention import RiskCurve, risk_curve
 from classeur.evaluation.evaluate import RunMetrics, read_metrics
 from classeur.evaluation.openings import openings_of
 from classeur.evaluation.predictions import Predictions, read_predictions
+from classeur.evaluation.risk import RiskCurve, risk_curve
 from classeur.evaluation.slices import worst_slice
 from classeur.models.classifier import Classifier
 from classeur.models.summary import Layer, summarize
@@ -132,7 +132,7 @@ def build_run_report(run: RunFolder, root: Path, store: Store | None) -> RunRepo
         backbone=classifier.backbone,
         class_sizes=class_sizes,
         small_test=small_test(test),
-        curve=risk_curve(test.confidence, test.correct),
+        curve=risk_curve(test.confidence, test.correct, test.groups),
         pairs=confused_pairs(test, album.card),
         strange=strange_photos(test, predictions.of_split("val"), album.card, metrics.novelty),
         binder="../index.html" if (run.path.parent / "study.toml").is_file() else "",

@@ -8,8 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from classeur.evaluation.abstention import Reached, RiskCurve
+from classeur.evaluation.abstention import Reached
 from classeur.evaluation.calibration import Bin, Calibration
+from classeur.evaluation.risk import RiskCurve
 from classeur.report.canvas import SMALL, Canvas, Margins, at, percent_axis
 from classeur.report.placement import spread
 from classeur.report.svg import ACCENT, INK, MUTED, Drawing, draw, plain_style
@@ -69,7 +70,7 @@ def risk_coverage(curve: RiskCurve, reached: Sequence[Reached]) -> Drawing:
     _mark(canvas, axes, reached)
     alt = (
         f"Risk against coverage: {percent(float(curve.risk[-1]))} wrong where every photo is "
-        f"answered; area under the curve {curve.area:.4f}."
+        f"answered; area under the curve {curve.area.value:.4f}."
     )
     said = "; ".join(
         f"at most {level(some.max_error)}: {percent(some.coverage.value)} answered, "

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from classeur.evaluation.abstention import Reached, RiskCurve
+from classeur.evaluation.abstention import Reached
 from classeur.evaluation.calibration import Calibration
+from classeur.evaluation.metrics import Figure
+from classeur.evaluation.risk import RiskCurve
 from classeur.report.study_report import RungSheet
 from classeur.report.svg import Drawing
 from classeur.report.trust import describe_confidence, shown_levels
@@ -24,7 +26,7 @@ class Trust:
     sentences: list[str]
     reliability: Drawing
     risk: Drawing
-    area: float
+    area: Figure
     """Under the risk/coverage curve."""
     groups: int = 0
     """That the validation photos are in; 0: they have none."""
