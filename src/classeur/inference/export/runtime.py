@@ -107,16 +107,18 @@ def _in_package(package: Path) -> dict[str, bytes]:
     """Read the files by name; nothing is unpacked."""
     _check_package(package)
     with tarfile.open(package) as archive:
-        parts = {
-            own: archive.extractfile(f"package/{name}") for name, (own, _) in FILES.items()
-        }
+        parts = {own: archive.extractfile(f"package/{name}") for name, (own, _) in FILES.items()}
         return {own: part.read() for own, part in parts.items() if part is not None}
 
 
-def _check_package(package: Path) -> None:
+def integrity(package: Path) -> str:
+    """Return the SHA-512 of a package as registries write it, in base64."""
     with package.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha512").digest()
-    if base64.b64encode(digest).decode() != INTEGRITY:
+        return base64.b64encode(hashlib.file_digest(file, "sha512").digest()).decode()
+
+
+def _check_package(package: Path) -> None:
+    if integrity(package) != INTEGRITY:
         raise _another(package, package.name)
 
 

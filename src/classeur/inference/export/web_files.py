@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from classeur.inference.export.onnx_files import BATCH, WHOLE, write_onnx
+from classeur.inference.export.onnx_files import BATCH, write_onnx
 from classeur.inference.export.runtime import runtime
 from classeur.inference.export.torch_files import Run
 from classeur.models.classifier import Classifier
@@ -30,9 +30,7 @@ _CLOSED = (
 """What stands there until the page's scripts run, which they do not when it is opened from disk."""
 
 
-def write_web(
-    classifier: Classifier, run: RunFolder, folder: Path, facts: dict[str, str]
-) -> Run:
+def write_web(classifier: Classifier, run: RunFolder, folder: Path, facts: dict[str, str]) -> Run:
     """Write the page, the network and what runs it; return what runs the network here.
 
     Raises:
