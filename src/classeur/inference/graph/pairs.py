@@ -111,14 +111,14 @@ class PairedResample(Resample):
 
     def span(self, side: int, other: int) -> tuple[Tensor, Tensor, Tensor]:
         """Return where the part begins that is resampled, its length, and the pixels it becomes."""
-        own, size = torch.full((), float(side)), torch.full((), float(self.size))
+        own, size = _number(side), _number(self.size)
         if self.resize == "crop":
-            short = torch.full((), float(smaller(side, other)))
+            short = _number(smaller(side, other))
             cut = times(whole(short), constant(self.crop_pct, short))
             start = times(minus(whole(own), cut), constant(0.5, own))
             return start[0], plus(start, cut)[0] - start[0], size
         if self.resize == "pad":
-            long = torch.full((), float(larger(side, other)))
+            long = _number(larger(side, other))
             inner = rounded(over(multiplied(own, size), whole(long)))
             return torch.zeros_like(own), own, inner.clamp(min=1.0)
         return torch.zeros_like(own), own, size
@@ -138,12 +138,13 @@ class PairedResample(Resample):
         way = minus(multiplied(2 * pixels + 1, count), multiplied(2 * at + 1, extent))
         way = minus(way, multiplied(2 * start, count))
         raw = self.paired_curve(magnitude(over(way, whole(2 * torch.maximum(extent, count)))))
-        inside = (pixels >= 0) & (pixels < side) & (at < count)
+        end = _number(side)
+        inside = (pixels >= 0) & (pixels < end) & (at < count)
         raw = where(inside, raw, whole(torch.zeros_like(raw[0])))
         all_of_it = total(raw, 1)
         safe = where(all_of_it[0] == 0, whole(torch.ones_like(all_of_it[0])), all_of_it)
         shares = over(raw, safe)
-        found = pixels.squeeze(2).clamp(0.0, side - 1.0)
+        found = torch.minimum(pixels.squeeze(2).clamp(min=0.0), end - 1)
         return found.to(torch.int64), rounded((shares[0] * 4194304.0, shares[1] * 4194304.0))
 
     def paired_curve(self, x: Pair) -> Pair:
@@ -155,6 +156,11 @@ class PairedResample(Resample):
         far = _times(minus(half_far, _times(one, 4)), -0.5)
         near = plus(times(times(minus(_times(x, 1.5), _times(one, 2.5)), x), x), one)
         return where(x[0] < 1, near, where(x[0] < 2, far, none))
+
+
+def _number(size: int) -> Tensor:
+    """Return a size, which may be a symbol, as a scalar."""
+    return torch.full((), size, dtype=torch.float32)
 
 
 def _times(one: Pair, number: float) -> Pair:
