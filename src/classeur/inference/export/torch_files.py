@@ -31,9 +31,7 @@ def tracing() -> Iterator[None]:
         yield
 
 
-def modules(
-    classifier: Classifier, resample: type[Resample] = Resample
-) -> tuple[Prepare, Answer]:
+def modules(classifier: Classifier, resample: type[Resample] = Resample) -> tuple[Prepare, Answer]:
     """Return the two halves of the way, on the CPU and ready to evaluate.
 
     Raises:

@@ -2,7 +2,8 @@
 
 The unevaluated sum of both has some 48 bits (T. J. Dekker, 1971, "A floating-point technique for
 extending the available precision"). OpenVINO computes float64 in float32, and Pillow's 22-bit
-weights need more than that: one wrong in its last bit tips those pixels that lie between two levels.
+weights need more than that: one that is wrong in its last bit tips the pixels that lie halfway
+between two levels.
 """
 
 from __future__ import annotations
