@@ -297,8 +297,8 @@ def test_an_onnx_file_predicts(exported: tuple[RunFolder, Path], name: str) -> N
     run, folder = exported
     theirs = Predictor.load(folder / name)
     samples = [sample.content for sample in photos.made_photos()]
-    ours = [row for _, row, _, _ in Predictor.load(run.path).rows(samples)]
-    found = [row for _, row, _, _ in theirs.rows(samples)]
+    ours = [row for _, row, _ in Predictor.load(run.path).rows(samples)]
+    found = [row for _, row, _ in theirs.rows(samples)]
     np.testing.assert_allclose(np.stack(found), np.stack(ours), atol=1e-6)  # type: ignore[arg-type]
     assert theirs.class_names == ["ape", "bee", "cat"]
     assert theirs.novelty is None
