@@ -26,6 +26,7 @@ from classeur.inference.export import FORMATS, export, photos, torch_files
 from classeur.inference.export.int8 import Quality
 from classeur.inference.export.proof import FULL_TOLERANCE, TOLERANCE, Proof, Row
 from classeur.inference.graph.photo import Prepare
+from classeur.inference.graph.resample import Resample
 from classeur.inference.predictor import Predictor
 from classeur.models.classifier import Classifier
 from classeur.models.preprocessing import Preprocessing
@@ -106,8 +107,8 @@ def test_an_earlier_export_is_replaced(small: RunFolder) -> None:
 
 
 class _WrongResize(Prepare):
-    def __init__(self, geometry: Geometry) -> None:
-        super().__init__(replace(geometry, interpolation="nearest"))
+    def __init__(self, geometry: Geometry, resample: type[Resample] = Resample) -> None:
+        super().__init__(replace(geometry, interpolation="nearest"), resample)
 
 
 def test_a_wrong_resize_fails_and_leaves_nothing(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,12 @@ from classeur.config import ModelConfig
 from classeur.data.filters import FILTERS, Filter
 from classeur.data.geometry import Geometry
 from classeur.errors import InferenceError
+from classeur.inference.export.onnx_files import _exported
+from classeur.inference.export.openvino_files import PRECISION
+from classeur.inference.export.torch_files import any_photo
+from classeur.inference.graph.pairs import PairedResample
 from classeur.inference.graph.photo import Answer, Prepare
+from classeur.inference.graph.resample import Resample
 from classeur.models.classifier import Classifier
 from classeur.models.preprocessing import Preprocessing
 
@@ -31,11 +37,13 @@ def drawn(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
     return (soft + rng.integers(-40, 41, soft.shape)).clip(0, 255).astype(np.uint8)
 
 
-def assert_same(geometry: Geometry, photo: NDArray[np.uint8]) -> None:
+def assert_same(
+    geometry: Geometry, photo: NDArray[np.uint8], resample: type[Resample] = Resample
+) -> None:
     image = Image.fromarray(photo)
     wanted = geometry.pixels(image.convert("L") if geometry.color == "grey" else image)
     with torch.no_grad():
-        found = Prepare(geometry)(torch.from_numpy(photo.copy()))
+        found = Prepare(geometry, resample)(torch.from_numpy(photo.copy()))
     assert found.dtype == torch.uint8
     assert found.shape == (1, *geometry.shape)
     np.testing.assert_array_equal(found[0].numpy(), wanted)
@@ -95,6 +103,52 @@ def test_pixels_of_any_geometry() -> None:
         assert_same(
             geometry, drawn(draw.randint(1, 300), draw.randint(1, 300), draw.randint(0, 99))
         )
+
+
+@pytest.mark.parametrize("resize", ["squash", "crop", "pad"])
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_pixels_without_float64(interpolation: str, resize: str) -> None:
+    for size in (1, 33, 224):
+        geometry = Geometry(size, "rgb", resize, interpolation, 0.875)  # type: ignore[arg-type]
+        for height, width in [*SIZES, (192, 257), (257, 192), (224, 192), (93, 200), (2400, 31)]:
+            assert_same(geometry, drawn(height, width), PairedResample)
+        _, weights = PairedResample(geometry).taps(192, 257)
+        assert weights.dtype == torch.float32
+
+
+class _Rows(torch.nn.Module):
+    """Resamples the rows of a photo alone: half as much to trace, and less."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        super().__init__()
+        self.resample = PairedResample(geometry)
+
+    def forward(self, photo: torch.Tensor) -> torch.Tensor:
+        below, weights = self.resample.taps(photo.shape[1], photo.shape[0])
+        return self.resample.along(photo.permute(2, 0, 1), below, weights, grey=False)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # tracing takes half a minute of a core that is free
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_openvino_gives_pillows_pixels(interpolation: str, tmp_path: Path) -> None:
+    openvino = pytest.importorskip("openvino")
+    onnx = pytest.importorskip("onnx")
+    geometry = Geometry(224, interpolation=interpolation)
+    photo, sides = any_photo()
+    rows = _Rows(geometry).eval()
+    model = _exported(rows, photo, {"photo": sides}, "photo", "rows")
+    onnx.save(model, tmp_path / "rows.onnx")
+    converted = openvino.convert_model(tmp_path / "rows.onnx")
+    compiled = openvino.Core().compile_model(converted, "CPU", PRECISION)
+    kernel = getattr(Image.Resampling, interpolation.upper())
+    draw = random.Random(0)
+    widths = [192, 224, 257, 112, 448, 1, 4000, *(draw.randint(1, 2000) for _ in range(30))]
+    for width in widths:
+        photo_of = drawn(9, width, width)
+        wanted = np.asarray(Image.fromarray(photo_of).resize((224, 9), kernel))
+        found = compiled([photo_of])[0].transpose(1, 2, 0)
+        np.testing.assert_array_equal(found, wanted, str(width))
 
 
 def test_every_filter_is_there() -> None:

@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from classeur.inference.export import Exported
 
-_NAMES = ("onnx", "openvino", "torchscript", "torch-export", "safetensors", "hub")
+_NAMES = ("onnx", "openvino", "torchscript", "torch-export", "safetensors", "hub", "web")
 
 
 @click.command()
@@ -18,7 +18,8 @@ _NAMES = ("onnx", "openvino", "torchscript", "torch-export", "safetensors", "hub
 @click.option(
     "--format", "name", type=click.Choice(_NAMES), default="onnx", show_default=True,
     help="What to write. hub: a folder for the Hugging Face hub, which timm loads; safetensors: "
-    "the same weights, for photos that you prepare yourself.",
+    "the same weights, for photos that you prepare yourself; web: a page that classifies photos in "
+    "the browser.",
 )  # fmt: skip
 @click.option(
     "--to", type=click.Path(path_type=Path), metavar="DIR",
@@ -35,6 +36,10 @@ def command(run: Path, name: str, to: Path | None, int8: bool) -> None:
 
     Resize, crop, colour and normalisation are inside: onnx, openvino, torchscript and torch-export
     take an upright RGB photo of any height and width, uint8, and give calibrated probabilities.
+
+    web is a folder for any web server: its page uploads no photo and asks no other site. npm brings
+    what runs the network in a browser, once; CLASSEUR_ONNXRUNTIME_WEB names the package where
+    there is no npm.
 
     The files are then proved, from the bytes of photos to label and probability, against
     `classeur predict`. Where a label differs or a probability is off by more than 0.001, nothing
@@ -62,6 +67,7 @@ def _summary(found: Exported) -> str:
             "photos above 25 megapixels, decoded in full by another program: "
             f"worst difference {proof.worst_in_full:.1e}"
         )
+    lines += _in_browser(found)
     if proof.ties:
         lines.append(
             f"of {len(proof.ties)} photos the network itself is undecided, and the labels differ: "
@@ -74,3 +80,17 @@ def _summary(found: Exported) -> str:
             f"probabilities move by {costs.mean_difference:.3f} on average"
         )
     return "\n".join(lines)
+
+
+def _in_browser(found: Exported) -> list[str]:
+    if "index.html" not in found.files:
+        return []
+    if (seen := found.browser) is None:
+        return [
+            "no Chromium was found that starts: the network is proved, the page around it is not"
+        ]
+    worst = max(seen.proof.worst, seen.proof.worst_in_full or 0)
+    lines = [f"in {seen.program}, from the bytes of the same files: worst difference {worst:.1e}"]
+    if seen.refused:
+        lines.append(f"photos that it cannot open: {', '.join(seen.refused[:5])}")
+    return lines

@@ -15,6 +15,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 from tests.chromium import PROGRAM, Chromium
 
+from classeur.inference.export.web_files import OWN
 from classeur.inference.predictor import Predictor
 from classeur.inference.serving.app import WEB
 
@@ -233,8 +234,7 @@ def test_both_languages_have_the_same_words() -> None:
     assert english == french
     page = (WEB / "index.html").read_text(encoding="utf-8")
     assert set(re.findall(r'data-word="(\w+)"', page)) <= set(english)
-    used = set(
-        re.findall(r"words\.(?!js\b)(\w+)", "".join(f.read_text() for f in WEB.glob("*.js")))
-    )
+    scripts = [*WEB.glob("*.js"), *OWN.glob("*.js")]
+    used = set(re.findall(r"words\.(?!js\b)(\w+)", "".join(f.read_text() for f in scripts)))
     assert used <= set(english)
     assert set(english) == used | set(re.findall(r'data-word="(\w+)"', page))

@@ -16,11 +16,13 @@ from classeur.inference.export.formats import FORMATS, Format, upright
 from classeur.inference.export.int8 import AGREEMENT, LOSS, Pixels, Quality, quality, quantised
 from classeur.inference.export.needed import require
 from classeur.inference.export.photos import made_photos, validation_photos
-from classeur.inference.export.proof import Answering, Proof, prove
+from classeur.inference.export.proof import Answering, InBrowser, Proof, prove, prove_in_browser
 from classeur.inference.predictor import Predictor
 from classeur.run_folder import RunFolder, now, read_json, write_json
 
 PROOF = "proof.json"
+WEB = "web"
+"""The format that is proved once more, in a browser."""
 PHOTOS = 36
 """Validation photos of a proof, at most."""
 
@@ -36,6 +38,8 @@ class Exported:
     """What int8 costs. None: nothing was rounded to int8."""
     validation: int
     """Photos of the run's validation split among those of the proof."""
+    browser: InBrowser | None
+    """The proof of a page in a real browser. None: no page, or no browser that starts."""
 
 
 def export(
@@ -71,7 +75,9 @@ def export(
                 f"the proof of this {format} export fails, nothing was written: "
                 f"{'; '.join(failures[:3])}{more}."
             )
-    return Exported(target, [*names, PROOF], made.proof, made.quality, made.validation)
+    return Exported(
+        target, [*names, PROOF], made.proof, made.quality, made.validation, made.browser
+    )
 
 
 @dataclass(frozen=True)
@@ -79,12 +85,13 @@ class _Made:
     proof: Proof
     quality: Quality | None
     validation: int
+    browser: InBrowser | None
 
     @property
     def failures(self) -> list[str]:
         """What is wrong. The network in int8 is judged by its quality alone."""
         if self.quality is None:
-            return self.proof.failures
+            return [*self.proof.failures, *(self.browser.failures if self.browser else ())]
         return [text] if (text := self.quality.failure()) else []
 
 
@@ -98,7 +105,11 @@ def _made(
     else:
         answer, found = kind.write(predictor.classifier, run, scratch, facts), None
     own = list(validation_photos(run, PHOTOS))
-    return _Made(prove(predictor, answer, chain(own, made_photos())), found, len(own))
+    proof = prove(predictor, answer, chain(own, made_photos()))
+    browser = None
+    if kind.name == WEB and not proof.failures:
+        browser = prove_in_browser(predictor, scratch, chain(own, made_photos()))
+    return _Made(proof, found, len(own), browser)
 
 
 def _in_int8(
@@ -133,7 +144,14 @@ def _record(
         "int8": costs,
         "holds": not made.failures,
         **made.proof.to_dict(),
+        **({"browser": _browser(made)} if format == WEB else {}),
     }
+
+
+def _browser(made: _Made) -> dict[str, Any]:
+    if made.browser is not None:
+        return made.browser.to_dict()
+    return {"program": None, "note": "no Chromium was there: the graph is proved, the page is not"}
 
 
 def _format(name: str, *, int8: bool) -> Format:

@@ -55,6 +55,12 @@ def _openvino(classifier: Classifier, _: RunFolder, folder: Path, facts: Facts) 
     return upright(write_openvino(classifier, folder, facts))
 
 
+def _web(classifier: Classifier, run: RunFolder, folder: Path, facts: Facts) -> Answering:
+    from classeur.inference.export.web_files import write_web
+
+    return upright(write_web(classifier, run, folder, facts))
+
+
 def _torchscript(classifier: Classifier, _: RunFolder, folder: Path, facts: Facts) -> Answering:
     return upright(torch_files.write_torchscript(classifier, folder, facts))
 
@@ -83,6 +89,7 @@ FORMATS = {
         Format("torch-export", "", (), check_graph, _torch_export),
         Format("safetensors", "", (), timm_files.check_timm, _safetensors),
         Format("hub", "", (), timm_files.check_hub, _hub),
+        Format("web", "export", _ONNX, check_graph, _web),
     )
 }
 """Format by name, in the order of the help page."""

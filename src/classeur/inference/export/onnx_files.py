@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from classeur.inference.export.torch_files import Run, any_photo, modules, tracing
+from classeur.inference.graph.resample import Resample
 from classeur.models.classifier import Classifier
 
 if TYPE_CHECKING:
@@ -29,13 +30,15 @@ def write_onnx(classifier: Classifier, folder: Path, facts: dict[str, str]) -> R
     return write_joined(prepare, answer, folder, facts)
 
 
-def halves(classifier: Classifier) -> tuple[ModelProto, ModelProto]:
+def halves(
+    classifier: Classifier, resample: type[Resample] = Resample
+) -> tuple[ModelProto, ModelProto]:
     """Return photo -> pixels, and pixels -> probabilities.
 
     Raises:
         InferenceError: naming every filter that no exported file can do.
     """
-    prepare, answer = modules(classifier)
+    prepare, answer = modules(classifier, resample)
     photo, sides = any_photo()
     shape = classifier.preprocessing.geometry.shape
     batch = torch.zeros(2, *shape, dtype=torch.uint8)

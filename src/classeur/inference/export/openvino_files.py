@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from classeur.inference.export.onnx_files import WHOLE, write_onnx
+from classeur.inference.export.onnx_files import WHOLE, halves, write_joined
 from classeur.inference.export.torch_files import Run
+from classeur.inference.graph.pairs import PairedResample
 from classeur.models.classifier import Classifier
 
 PRECISION = {"INFERENCE_PRECISION_HINT": "f32"}
@@ -21,7 +22,7 @@ def write_openvino(classifier: Classifier, folder: Path, facts: dict[str, str]) 
     import openvino  # type: ignore[import-untyped]
 
     with tempfile.TemporaryDirectory() as scratch:
-        write_onnx(classifier, Path(scratch), facts)
+        write_joined(*halves(classifier, PairedResample), Path(scratch), facts)
         model = openvino.convert_model(Path(scratch) / WHOLE)
         for name, text in facts.items():
             model.set_rt_info(text, ["classeur", name])

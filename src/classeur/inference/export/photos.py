@@ -100,12 +100,22 @@ def _translucent() -> bytes:
     return _file(image, "PNG")
 
 
+def _profiled() -> bytes:
+    """Draw a photo whose profile exchanges red and green: who obeys it sees other levels."""
+    from PIL import ImageCms
+
+    plain = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    other = plain.replace(b"rXYZ", b"####").replace(b"gXYZ", b"rXYZ").replace(b"####", b"gXYZ")
+    return _file(_scene(100, 80, 9), "JPEG", quality=92, icc_profile=other)
+
+
 _MADE: dict[str, Callable[[], bytes]] = {
     "EXIF orientation 3": lambda: _turned(3),
     "EXIF orientation 5": lambda: _turned(5),
     "EXIF orientation 6": lambda: _turned(6),
     "EXIF orientation 8": lambda: _turned(8),
     "CMYK JPEG": lambda: _file(_scene(100, 70, 2).convert("CMYK"), "JPEG", quality=92),
+    "JPEG with a colour profile": _profiled,
     "16-bit PNG": _deep,
     "palette with transparency": _palette,
     "translucent PNG": _translucent,

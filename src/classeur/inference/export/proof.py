@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classeur.data.decode import Decoded, decode
+from classeur.inference.export.browser import Browser, browser_program
 from classeur.inference.export.photos import Sample
 from classeur.inference.predictor import Predictor
 
@@ -101,6 +104,74 @@ class Proof:
         }
 
 
+@dataclass(frozen=True)
+class InBrowser:
+    """What came out when a browser answered, from the bytes of the photos' files."""
+
+    program: str
+    """The browser and its version."""
+    proof: Proof
+    refused: list[str]
+    """Photos that the browser cannot open and Pillow can."""
+
+    @property
+    def failures(self) -> list[str]:
+        """What is wrong, a sentence for each photo."""
+        if not self.proof.rows:
+            return [f"{self.program} could open none of {len(self.refused)} photos"]
+        return [f"in {self.program}, {text}" for text in self.proof.failures]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the proof as plain types."""
+        return {"program": self.program, "refused": self.refused, **self.proof.to_dict()}
+
+
+def prove_in_browser(
+    predictor: Predictor, folder: Path, samples: Iterable[Sample]
+) -> InBrowser | None:
+    """Let an exported page answer photos in a real browser, and compare; None: there is none.
+
+    Raises:
+        InferenceError: if the page fails.
+    """
+    if (program := browser_program()) is None:
+        return None
+    with Browser(program, folder) as browser:
+        if not browser.name:
+            return None  # it is there and does not start: that says nothing of the page
+        rows, refused = [], []
+        for sample in samples:
+            row = _row_in(browser, predictor, sample)
+            if isinstance(row, Row):
+                rows.append(row)
+            elif row:
+                refused.append(sample.name)
+        return InBrowser(browser.name, Proof(rows), refused)
+
+
+def _row_in(browser: Browser, predictor: Predictor, sample: Sample) -> Row | bool:
+    """Return a row, or whether it is the browser alone that cannot open the photo."""
+    ((_, expected, _, _),) = predictor.rows([sample.content])
+    if expected is None:
+        return False
+    seen = predictor.preprocessing.geometry.decoded(sample.content, "rgb")
+    said = browser.ask(sample.content if isinstance(sample.content, bytes) else _png(seen))
+    if said is None:
+        return True
+    names = predictor.class_names
+    given = np.array([said.get(name, np.nan) for name in names], np.float32)
+    if seen.reduced:  # browsers decode in full
+        return _row(sample, seen, names, expected, expected, given)
+    return _row(sample, seen, names, expected, given, None)
+
+
+def _png(seen: Decoded) -> bytes:
+    """Return a photo that is in no file as one that holds just its pixels."""
+    file = io.BytesIO()
+    seen.image.save(file, "PNG")
+    return file.getvalue()
+
+
 def prove(predictor: Predictor, answer: Answering, samples: Iterable[Sample]) -> Proof:
     """Answer photos by both, from the bytes of their files, and compare."""
     return Proof(list(_rows(predictor, answer, samples)))
@@ -114,16 +185,24 @@ def _rows(predictor: Predictor, answer: Answering, samples: Iterable[Sample]) ->
         if expected is None:
             continue  # neither can read it
         seen = geometry.decoded(sample.content, "rgb")
-        given = answer(seen)
-        in_full = None
-        if seen.reduced:
-            in_full = _off(answer(decode(sample.content)), expected)
-        ours, theirs = int(expected.argmax()), int(np.argmax(given))
-        yield Row(
-            sample.name, seen.width, seen.height, names[ours], names[theirs],
-            float(expected[ours]), _off(given, expected), float(expected[ours] - expected[theirs]),
-            in_full,
-        )  # fmt: skip
+        in_full = answer(decode(sample.content)) if seen.reduced else None
+        yield _row(sample, seen, names, expected, answer(seen), in_full)
+
+
+def _row(
+    sample: Sample,
+    seen: Decoded,
+    names: list[str],
+    expected: Probabilities,
+    given: Probabilities,
+    in_full: Probabilities | None,
+) -> Row:
+    ours, theirs = int(expected.argmax()), int(np.argmax(given))
+    return Row(
+        sample.name, seen.width, seen.height, names[ours], names[theirs],
+        float(expected[ours]), _off(given, expected), float(expected[ours] - expected[theirs]),
+        None if in_full is None else _off(in_full, expected),
+    )  # fmt: skip
 
 
 def _off(given: Probabilities, expected: Probabilities) -> float:

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from classeur.inference.graph.photo import Answer, Prepare, Whole
+from classeur.inference.graph.resample import Resample
 from classeur.models.classifier import Classifier
 
 Run = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -30,13 +31,13 @@ def tracing() -> Iterator[None]:
         yield
 
 
-def modules(classifier: Classifier) -> tuple[Prepare, Answer]:
+def modules(classifier: Classifier, resample: type[Resample] = Resample) -> tuple[Prepare, Answer]:
     """Return the two halves of the way, on the CPU and ready to evaluate.
 
     Raises:
         InferenceError: naming every filter that no exported file can do.
     """
-    prepare = Prepare(classifier.preprocessing.geometry).eval()
+    prepare = Prepare(classifier.preprocessing.geometry, resample).eval()
     return prepare, Answer(classifier).eval()
 
 

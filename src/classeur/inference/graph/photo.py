@@ -15,15 +15,19 @@ from classeur.models.classifier import Classifier
 class Prepare(nn.Module):
     """(H, W, 3) uint8, an upright photo in RGB -> (1, S, S, C) uint8, as `Geometry.pixels` has it.
 
+    Args:
+        geometry: of the run.
+        resample: what resizes; `PairedResample` where there is no float64.
+
     Raises:
         InferenceError: naming every filter that cannot be part of a graph.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
+    def __init__(self, geometry: Geometry, resample: type[Resample] = Resample) -> None:
         super().__init__()
         self.size = geometry.size
         self.pads = geometry.resize == "pad"
-        self.resample = Resample(geometry)
+        self.resample = resample(geometry)
         self.filters = graph_filters(parse_filters(geometry.filters))
 
     def forward(self, photo: Tensor) -> Tensor:

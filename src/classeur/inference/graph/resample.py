@@ -71,27 +71,28 @@ class Resample(torch.nn.Module):
         tall = torch.full((), height, dtype=torch.float64) - rows
         wide = torch.full((), width, dtype=torch.float64) - columns
         columns_first = (tall > 0) & (tall > 2 * wide)
+        given = (photo, *self.taps(width, height), *self.taps(height, width))
         if _is_scripting():
-            picture = self.turned(photo) if bool(columns_first) else self.upright(photo)
+            picture = self.turned(*given) if bool(columns_first) else self.upright(*given)
         elif torch.compiler.is_exporting():
-            picture = torch.cond(columns_first, self.turned, self.upright, (photo,))
+            picture = torch.cond(columns_first, self.turned, self.upright, given)
         else:  # torch.cond would compile both, for half a minute
-            picture = self.turned(photo) if bool(columns_first) else self.upright(photo)
+            picture = self.turned(*given) if bool(columns_first) else self.upright(*given)
         return picture, rows, columns
 
-    def upright(self, photo: Tensor) -> Tensor:
+    def upright(
+        self, photo: Tensor, across: Tensor, shares: Tensor, down: Tensor, parts: Tensor
+    ) -> Tensor:
         """Resample the rows, then the columns."""
-        return self.twice(photo).transpose(1, 2).contiguous()
+        half = self.along(photo, across, shares, self.grey).transpose(1, 2)
+        return self.along(half, down, parts, False).transpose(1, 2).contiguous()
 
-    def turned(self, photo: Tensor) -> Tensor:
+    def turned(
+        self, photo: Tensor, across: Tensor, shares: Tensor, down: Tensor, parts: Tensor
+    ) -> Tensor:
         """Resample the columns, then the rows."""
-        return self.twice(photo.transpose(1, 2)).contiguous()
-
-    def twice(self, photo: Tensor) -> Tensor:
-        """(C, A, B) -> (C, S, S), turned: resample the last axis, then the other."""
-        other, side = photo.shape[1], photo.shape[2]
-        half = self.along(photo, side, other, self.grey)
-        return self.along(half.transpose(1, 2), other, side, False)
+        half = self.along(photo.transpose(1, 2), down, parts, self.grey).transpose(1, 2)
+        return self.along(half, across, shares, False).contiguous()
 
     def span(self, side: int, other: int) -> tuple[Tensor, Tensor, Tensor]:
         """Return where the part begins that is resampled, its length, and the pixels it becomes."""
@@ -117,24 +118,33 @@ class Resample(torch.nn.Module):
             return 3 * larger(side, other), 2 * self.size
         return side, self.size
 
-    def along(self, picture: Tensor, side: int, other: int, grey: bool) -> Tensor:
+    def taps(self, side: int, other: int) -> tuple[Tensor, Tensor]:
+        """Return which pixels of a side are below the outputs, and their weights.
+
+        (blocks, L) and (blocks, L, block); with `nearest` (S,) and (S,), 0 where no output is.
+        """
+        start, extent, count = self.span(side, other)
+        if self.kernel == "nearest":
+            return self.nearest(start, extent, count, side)
+        limit, per = self.steepest(side, other)
+        length = (self.block + 2 * self.support) * limit // per + 2 * self.support + 4
+        return self.weights(start, extent, count, side, length)
+
+    def along(self, picture: Tensor, below: Tensor, weights: Tensor, grey: bool) -> Tensor:
         """(C, A, B) -> (C, A, S) float32: resample the last axis.
 
         Args:
             picture: as the photo is, or with the other axis done.
-            side: B.
-            other: the other side of the photo.
+            below: the pixels, from `taps`.
+            weights: theirs.
             grey: whether to mix the channels.
         """
-        start, extent, count = self.span(side, other)
+        levels = picture.index_select(2, below.flatten()).to(torch.float32)
         if self.kernel == "nearest":
-            return self.nearest(picture, start, extent, count, grey)
-        limit, per = self.steepest(side, other)
-        length = (self.block + 2 * self.support) * limit // per + 2 * self.support + 4
-        below, weights = self.weights(start, extent, count, side, length)
-        levels = picture.index_select(2, below.flatten())  # (C, A, blocks · L)
-        levels = levels.view(levels.shape[0], levels.shape[1], self.blocks, length)
-        levels = levels.permute(2, 0, 1, 3).to(torch.float32)  # (blocks, C, A, L)
+            return (_mixed(levels) if grey else levels) * weights
+        # (C, A, blocks · L) -> (blocks, C, A, L)
+        levels = levels.view(levels.shape[0], levels.shape[1], self.blocks, below.shape[1])
+        levels = levels.permute(2, 0, 1, 3)
         found = _summed(_mixed(levels) if grey else levels, weights)  # (blocks, C, A, block)
         return found.permute(1, 2, 0, 3).flatten(2)[:, :, : self.size]
 
@@ -179,18 +189,17 @@ class Resample(torch.nn.Module):
         return (1 - x).clamp(min=0.0)
 
     def nearest(
-        self, picture: Tensor, start: Tensor, extent: Tensor, count: Tensor, grey: bool
-    ) -> Tensor:
-        """(C, A, B) -> (C, A, S) float32, each the pixel below it."""
+        self, start: Tensor, extent: Tensor, count: Tensor, side: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return the pixel below each output (S,), and whether it is one (S,)."""
         scale = extent / count
         steps = scale.expand(self.size - 1)
         # Pillow adds step to step, and what that rounds decides which of two neighbours it is.
         at = torch.cumsum(torch.cat([(start + scale * 0.5).unsqueeze(0), steps]), 0)
-        last = torch.full((), picture.shape[2] - 1, dtype=torch.float64)
+        last = torch.full((), side - 1, dtype=torch.float64)
         found = torch.minimum(torch.trunc(at), last).to(torch.int64)
-        levels = picture.index_select(2, found).to(torch.float32)
         inside = torch.arange(self.size, dtype=torch.float64) < count
-        return (_mixed(levels) if grey else levels) * inside.to(torch.float32)
+        return found, inside.to(torch.float32)
 
 
 def _sinc(x: Tensor) -> Tensor:

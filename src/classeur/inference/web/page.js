@@ -3,6 +3,7 @@
 import { classify, explain, model, useToken } from "./ask.js";
 import { setUpCamera } from "./camera.js";
 import { csv, download } from "./csv.js";
+import { judge, offer } from "./unsure.js";
 import { language, percent, translate, words } from "./words.js";
 
 const TOP = 3;
@@ -18,9 +19,12 @@ async function start() {
   document.documentElement.lang = language;
   translate(document);
   find("token-form").addEventListener("submit", enter);
+  say(words.loading);
   try {
     introduce(await model());
+    say("");
   } catch (error) {
+    say("");
     find("token-form").hidden = error.status !== 401;
     if (error.status !== 401) say(error.message || words.noServer);
   }
@@ -49,6 +53,9 @@ function introduce(facts) {
   const all = names.join(", ") + (rest ? ` ${words.more(rest)}` : "") + ".";
   find("classes").textContent = words.knows(facts.class_names.length, all);
   find("order").querySelector("[value=strange]").hidden = !facts.tells_strange;
+  find("stays").textContent = facts.in_browser ? words.inBrowser : words.stays;
+  find("api").hidden = facts.in_browser === true;
+  offer(facts.levels ?? [], judgeAgain);
   find("take").hidden = false;
   setUpInputs();
 }
@@ -59,15 +66,15 @@ function setUpInputs() {
     find("files").value = "";
   });
   document.addEventListener("paste", (event) => add([...event.clipboardData.files]));
-  const mark = (on) => document.body.classList.toggle("over", on);
+  const over = (on) => document.body.classList.toggle("over", on);
   document.addEventListener("dragover", (event) => {
     event.preventDefault();
-    mark(true);
+    over(true);
   });
-  document.addEventListener("dragleave", (event) => event.relatedTarget ?? mark(false));
+  document.addEventListener("dragleave", (event) => event.relatedTarget ?? over(false));
   document.addEventListener("drop", (event) => {
     event.preventDefault();
-    mark(false);
+    over(false);
     add([...event.dataTransfer.files]);
   });
   setUpCamera(add, (reason) => say(words.noCamera + reason));
@@ -91,6 +98,7 @@ async function add(files) {
 async function answerFor(card) {
   try {
     card.answer = await classify(card.file, TOP);
+    judge(card.answer);
     show(card);
   } catch (error) {
     // the server's sentence begins with "the file": the card says that in its own language
@@ -100,6 +108,13 @@ async function answerFor(card) {
     fail(card, reason ? words.unreadable(reason) : words.refused(said));
   }
   count();
+}
+
+function judgeAgain() {
+  for (const card of cards.filter((card) => card.answer)) {
+    judge(card.answer);
+    mark(card);
+  }
 }
 
 function count() {
@@ -139,18 +154,23 @@ function newCard(file) {
 
 function show({ item, file, answer }) {
   item.querySelector(".label").textContent = answer.label;
-  item.classList.toggle("unsure", answer.unsure === true);
-  const marks = item.querySelector(".marks");
-  if (answer.unsure) {
-    const names = answer.possible?.join(", ");
-    marks.append(text("span", names ? words.possible(names) : words.unsure));
-  }
-  if (answer.strange) marks.append(text("span", words.strange));
+  mark({ item, answer });
   item.querySelector(".top").replaceChildren(...answer.top.map(rankedClass));
   const look = item.querySelector(".look");
   look.hidden = !served.explains;
   look.setAttribute("aria-label", `${words.look}: ${file.name}`);
   look.addEventListener("click", () => toggleHeat(item, file, answer.label));
+}
+
+function mark({ item, answer }) {
+  item.classList.toggle("unsure", answer.unsure === true);
+  const marks = item.querySelector(".marks");
+  marks.replaceChildren();
+  if (answer.unsure) {
+    const names = answer.possible?.join(", ");
+    marks.append(text("span", names ? words.possible(names) : words.unsure));
+  }
+  if (answer.strange) marks.append(text("span", words.strange));
 }
 
 function rankedClass({ label, probability }) {
