@@ -178,9 +178,8 @@ def _of_run(one: Found, situation: str) -> dict[str, Any]:
 
 def _of_group(one: Found, situation: str) -> dict[str, Any]:
     comparison = _mapping(one, "comparison.json")
-    skipped = {
-        printable(str(k)): printable(str(v)) for k, v in _part(comparison, "skipped").items()
-    }
+    told = _part(comparison, "skipped")
+    skipped = {str(rung): printable(str(reason)) for rung, reason in told.items()}
     others = dict(skipped)
     if one.kind == "study":
         asked = tomllib.loads((one.path / "study.toml").read_text(encoding="utf-8"))

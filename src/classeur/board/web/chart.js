@@ -3,7 +3,7 @@
 import { svg } from "./dom.js";
 import { figure, percent, words } from "./words.js";
 
-const LARGE = { width: 460, height: 270, left: 44, right: 84, top: 10, bottom: 34, names: true };
+const LARGE = { width: 460, height: 270, left: 48, right: 104, top: 10, bottom: 34, names: true };
 const SMALL = { width: 260, height: 150, left: 40, right: 10, top: 8, bottom: 24, names: false };
 
 /** Draw one figure of a history: "loss" or "accuracy". */

@@ -89,6 +89,7 @@ export function comparePage(asked) {
     return el("section", {},
       el("p", { class: "lede" }, sentences[2]),
       el("p", {}, `${sentences[0]} ${sentences[1]}`),
+      el("p", { class: "quiet" }, words.alone),
       found.split === "val" ? el("p", { class: "quiet" }, words.validationChose) : "");
   }
 

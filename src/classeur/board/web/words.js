@@ -89,6 +89,7 @@ const en = {
   different: "The two differ: that is more than chance would do.",
   alike: (more) =>
     more ? `These photos cannot tell the two apart; about ${number(more)} more would.` : "These photos cannot tell the two apart.",
+  alone: "This is the test of one pair alone; a binder corrects for all pairs of its study.",
   validationChose: "Validation photos have chosen the epoch of each run, and may favour either.",
   label: "label",
   probability: "probability",
@@ -195,6 +196,7 @@ const fr = {
     more
       ? `Ces photos ne peuvent pas les départager ; environ ${number(more)} de plus le pourraient.`
       : "Ces photos ne peuvent pas les départager.",
+  alone: "C’est le test d’une seule paire ; un classeur corrige pour toutes les paires de son étude.",
   validationChose: "Les photos de validation ont choisi l’époque de chacun, et peuvent en favoriser un.",
   label: "étiquette",
   probability: "probabilité",
@@ -216,13 +218,10 @@ const wanted = navigator.languages.map((tag) => tag.slice(0, 2));
 export const language = wanted.find((tag) => tag === "fr" || tag === "en") ?? "en";
 export const words = language === "fr" ? fr : en;
 
-const share = new Intl.NumberFormat(language, {
-  style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1,
-});
+const tenth = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
+const share = new Intl.NumberFormat(language, { ...tenth, style: "percent" });
 const whole = new Intl.NumberFormat(language);
-const tenths = new Intl.NumberFormat(language, {
-  minimumFractionDigits: 1, maximumFractionDigits: 1, signDisplay: "always",
-});
+const tenths = new Intl.NumberFormat(language, { ...tenth, signDisplay: "always" });
 const moment = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
 
 /** Return a whole number as people write it. */
