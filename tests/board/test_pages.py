@@ -18,7 +18,7 @@ needs_chromium = pytest.mark.skipif(PROGRAM is None, reason="needs Chromium")
 
 ROWS = "[...document.querySelectorAll('tbody tr')].map((row) => row.innerText)"
 NAME = "document.getElementById('name').textContent"
-STATUS = "document.getElementById('status').textContent"
+STATUS = "(document.getElementById('status')?.textContent ?? '')"
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +59,8 @@ def test_from_the_folder_to_two_runs_photo_by_photo(
     shown = browser.evaluate("document.querySelectorAll('.gallery li').length")
     assert shown == table[1]
     assert browser.evaluate(
-        "[...document.querySelectorAll('.gallery li')].every((one) =>"
-        "one.querySelectorAll('.right').length === 1 && one.querySelectorAll('.wrong').length === 1)"
+        "[...document.querySelectorAll('.gallery li')].every((one) => ['.right', '.wrong']"
+        ".every((name) => one.querySelectorAll(name).length === 1))"
     )
     browser.evaluate("document.querySelector('[data-cell=neither]').focus()")
     browser.press("Enter", 13, "\r")

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 from classeur.config import RunConfig
 from classeur.errors import ConfigError, RunFolderError, TrainingError, unknown
@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 _PACKAGES = {"tensorboard": ("tensorboard",), "mlflow": ("mlflow", "sqlalchemy")}
 
 TRACKERS = tuple(_PACKAGES)
+
+_WARNED: set[tuple[Path, str]] = set()
+"""Runs and trackers of which it has been said in this process that they fail."""
 
 _LONGEST = 5000
 """Characters of a parameter or tag; MLflow takes 6000."""
@@ -119,8 +122,9 @@ class _Follower:
         self._told: dict[str, Any] = _asked(run)[name]
         self._tracker: Tracker | None = None
         with self._harmless():
-            make = {"tensorboard": _TensorBoard, "mlflow": _MLflow}[name]
-            tracker: Tracker = make(run, self._told)
+            tracker: Tracker = (
+                _MLflow(run, self._told) if name == "mlflow" else _TensorBoard(run, self._told)
+            )
             self._tracker = tracker
             if not self._told.get("begun"):
                 options = _flat(asdict(RunConfig.from_toml(run.config)))
@@ -160,10 +164,12 @@ class _Follower:
                 yield
         except Exception as error:  # whatever it is, the training is worth more
             self._tracker = None
-            log.warning(
-                "%s is not told of this run any more: %s. The training goes on without it; what "
-                "it missed it is told when the run is resumed.", self._name, _reason(error),
-            )  # fmt: skip
+            if (self._run.path, self._name) not in _WARNED:
+                log.warning(
+                    "%s cannot be told of this run: %s. The training goes on; what it misses it is "
+                    "told in the end, or when the run is resumed.", self._name, _reason(error),
+                )  # fmt: skip
+            _WARNED.add((self._run.path, self._name))
 
 
 def _reason(error: Exception) -> str:
@@ -186,8 +192,7 @@ class _TensorBoard:
         folder.mkdir(exist_ok=True)
         number = len(list(folder.iterdir()))
         name = f"events.out.tfevents.{int(time.time()):010}.{number:04}.classeur"
-        self._file: IO[bytes] = (folder / name).open("xb")
-        self._records, self._event = RecordWriter(self._file), Event
+        self._file, self._event, self._writer = folder / name, Event, RecordWriter
         self._last = int(told.get("epoch", 0))
         self._write(file_version="brain.Event:2")
         # what an earlier session wrote of these epochs without noting it down is void
@@ -201,20 +206,17 @@ class _TensorBoard:
         for name, values in (("options", options), ("environment", tags)):
             lines = [f"| {key} | {value} |" for key, value in values.items()]
             self._write(summary=_text(name, "\n".join(["| | |", "|---|---|", *lines])))
-        self._flush()
 
     def epochs(self, rows: Sequence[EpochRow]) -> None:
         for row in rows:
             self._last = row.epoch
             self._scalars({k: v for k, v in vars(row).items() if k != "epoch"}, row.epoch)
-        self._flush()
 
     def finish(self, figures: Mapping[str, float]) -> None:
         self._scalars(figures, self._last)
-        self._flush()
 
-    def close(self, *, ended: str) -> None:  # noqa: ARG002
-        self._file.close()
+    def close(self, *, ended: str) -> None:
+        """Nothing is open."""
 
     def _scalars(self, values: Mapping[str, float], step: int) -> None:
         from tensorboard.compat.proto.summary_pb2 import Summary
@@ -224,10 +226,8 @@ class _TensorBoard:
 
     def _write(self, **values: Any) -> None:
         event = self._event(wall_time=time.time(), **values)
-        self._records.write(event.SerializeToString())
-
-    def _flush(self) -> None:
-        self._records.flush()
+        with self._file.open("ab") as file:
+            self._writer(file).write(event.SerializeToString())
 
 
 def _text(name: str, text: str) -> Any:
