@@ -65,7 +65,7 @@ function* axes(scale, say, box) {
   const shown = new Set([1]);
   for (let epoch = Math.ceil(step); epoch <= scale.epochs; epoch += Math.ceil(step)) if (epoch > step / 2 + 1) shown.add(epoch);
   for (const epoch of shown) yield svg("text", { x: scale.x(epoch), y: bottom, "text-anchor": "middle" }, String(epoch));
-  if (box.names) yield svg("text", { x: box.width - box.right + 10, y: bottom }, words.epoch);
+  if (box.names) yield svg("text", { x: box.width - box.right + 16, y: bottom }, words.epoch);
 }
 
 function* drawn(line, name, scale) {

@@ -22,8 +22,9 @@ function filled(element, attributes, children) {
 
 export const find = (id) => document.getElementById(id);
 
-/** Say something to everybody, those included who do not see the page. */
-export function say(text) {
+/** Say something to everybody; with `unseen`, only to those who do not see the page. */
+export function say(text, unseen = false) {
+  find("status").classList.toggle("unseen", unseen);
   if (find("status").textContent !== text) find("status").textContent = text;
 }
 

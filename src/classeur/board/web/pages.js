@@ -111,7 +111,7 @@ export function runPage(id) {
     const group = groupOf(run);
     title(run.name, [home(), ...(group ? [[group.name, address.study(group)]] : [])]);
     facts.replaceChildren(...factsOf(run));
-    if (run.state === "running" && run.epoch) say(words.now(run.epoch, run.epochs, percent(run.val_accuracy)));
+    if (run.state === "running" && run.epoch) say(words.now(run.epoch, run.epochs, percent(run.val_accuracy)), true);
     else say("");
     if (changed.has(id)) load();
   };
