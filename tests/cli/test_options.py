@@ -59,8 +59,8 @@ def test_every_option_of_the_config_is_on_the_help_page(name: str) -> None:
             default = r" \[default: (the recipe's|" + re.escape(str(field.default)) + r")\]$"
             assert re.sub(default, "", option.help).endswith(".")
     rest = {"inspect": {"as_json", "html", "filters"}, "prepare": {"to"}, "train": {"recipe", "to",
-            "resume", "seed", "config", "find_lr", "track"}, "study": {"rungs", "to", "seeds", "budget",
-            "seed", "compare_frozen", "track"}}  # fmt: skip
+            "resume", "seed", "config", "find_lr", "track"}, "study": {"rungs", "to", "seeds",
+            "budget", "seed", "compare_frozen", "track"}}  # fmt: skip
     assert options.keys() == rest[name]
 
 
