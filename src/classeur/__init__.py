@@ -11,6 +11,7 @@ The same words as on the command line:
     classeur.evaluate(run.path)
     for answer in classeur.predict(run.path, ["new/1.jpg"]):
         print(answer.path, answer.label, answer.probability)
+    classeur.export(run.path, "onnx")                   # proved against predict
 
 Importing the package is light: torch is loaded by the first call that needs it.
 """
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from classeur.data.inspect import Inspection
     from classeur.data.store import Store
     from classeur.errors import ClasseurError
+    from classeur.inference.export import Exported, export
     from classeur.inference.predictor import Prediction, Predictor
     from classeur.models.registry import create_model, list_models
     from classeur.models.weights import list_backbones
@@ -46,6 +48,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "ClasseurError": "classeur.errors",
     "Definition": "classeur.study.definition",
+    "Exported": "classeur.inference.export",
     "Inspection": "classeur.data.inspect",
     "Prediction": "classeur.inference.predictor",
     "Predictor": "classeur.inference.predictor",
@@ -60,6 +63,7 @@ _HOMES = {
     "create_model": "classeur.models.registry",
     "demo": "classeur.study.demo",
     "evaluate": "classeur.study.score",
+    "export": "classeur.inference.export",
     "fetch": "classeur.data.fetch",
     "find_suspicious": "classeur.study.suspicious",
     "get_recipe": "classeur.training.recipes",
@@ -81,6 +85,7 @@ __all__ = [
     "RECIPES",
     "ClasseurError",
     "Definition",
+    "Exported",
     "Inspection",
     "Prediction",
     "Predictor",
@@ -94,6 +99,7 @@ __all__ = [
     "create_model",
     "demo",
     "evaluate",
+    "export",
     "fetch",
     "find_suspicious",
     "get_recipe",

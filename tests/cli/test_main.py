@@ -61,7 +61,8 @@ def test_an_unknown_command(classeur: Callable[..., Any]) -> None:
     assert shown.code == 2
     assert (
         'Error: unknown command "trian". Did you mean "train"? Expected one of: inspect, labels, '
-        "prepare, train, evaluate, study, studies, tune, predict, export, serve, recipes, models, demo, "
+        "prepare, train, evaluate, study, studies, tune, predict, "
+        "export, serve, board, recipes, models, demo, "
         "fetch." in shown.err
     )
     assert shown.out == ""

@@ -59,8 +59,8 @@ def test_every_option_of_the_config_is_on_the_help_page(name: str) -> None:
             default = r" \[default: (the recipe's|" + re.escape(str(field.default)) + r")\]$"
             assert re.sub(default, "", option.help).endswith(".")
     rest = {"inspect": {"as_json", "html", "filters"}, "prepare": {"to"}, "train": {"recipe", "to",
-            "resume", "seed", "config", "find_lr"}, "study": {"rungs", "to", "seeds", "budget",
-            "seed", "compare_frozen"}}  # fmt: skip
+            "resume", "seed", "config", "find_lr", "track"}, "study": {"rungs", "to", "seeds",
+            "budget", "seed", "compare_frozen", "track"}}  # fmt: skip
     assert options.keys() == rest[name]
 
 
@@ -96,7 +96,7 @@ def test_values_have_the_types_of_the_config() -> None:
         "train", "photos", "--epochs", "3", "--learning-rate", "1e-4", "--class-weights",
         "--classes", "cats, dogs,", "--optimizer", "sgd",
     )  # fmt: skip
-    given = {k: v for k, v in values.items() if v not in (None, False) and k != "photos"}
+    given = {k: v for k, v in values.items() if v not in (None, False, ()) and k != "photos"}
     assert given == {
         "epochs": 3, "learning_rate": 1e-4, "class_weights": True, "classes": ("cats", "dogs"),
         "optimizer": "sgd",

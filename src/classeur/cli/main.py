@@ -28,6 +28,7 @@ _COMMANDS = {
     "predict": "Classify photos with a trained run.",
     "export": "Write a run as ONNX and other files, proved against predict.",
     "serve": "Answer over HTTP with a trained run, and with a page for people.",
+    "board": "Show the runs and studies of a folder in the browser, as they train.",
     "recipes": "List the recipes that train and study know.",
     "models": "List the pre-trained networks: parameters, size, whether weights are at hand.",
     "demo": "A study on handwritten digits, in two minutes.",

@@ -55,6 +55,15 @@ def comma_list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+def track_option(command: Command) -> Command:
+    """Add --track, which may be given more than once."""
+    return click.option(
+        "--track", multiple=True, type=click.Choice(("tensorboard", "mlflow")),
+        help="Tell TensorBoard (event files in the run folder) or MLflow (MLFLOW_TRACKING_URI, "
+        "else mlflow.db beside the run folder) of the training as it goes. Can be given twice.",
+    )(command)  # fmt: skip
+
+
 class Share(click.ParamType[float]):
     """A share above 0 and below 1, as `0.01` or as `1%`."""
 

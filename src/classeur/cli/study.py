@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from classeur.cli.options import ALL, COMMA_LIST, comma_list, config_options
+from classeur.cli.options import ALL, COMMA_LIST, comma_list, config_options, track_option
 from classeur.exit_codes import FAILED, INTERRUPTED
 
 
@@ -42,6 +42,7 @@ from classeur.exit_codes import FAILED, INTERRUPTED
     help="Also train the head alone of each rung that is fine-tuned: what did tuning bring?",
 )
 @click.option("--seed", type=int, metavar="N", help="The first seed. [default: 0]")
+@track_option
 @config_options(ALL, without=("fold",))
 def command(
     what: tuple[str, ...],
@@ -50,6 +51,7 @@ def command(
     seeds: int,
     budget: float,
     compare_frozen: bool,
+    track: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Compare several recipes on the same split, and write the binder.
@@ -71,7 +73,7 @@ def command(
     try:
         study = run_study(
             what[-1], rungs, definition=definition, to=to, seeds=seeds, budget=budget,
-            compare_frozen=compare_frozen, **options,
+            compare_frozen=compare_frozen, track=track, **options,
         )  # fmt: skip
     except KeyboardInterrupt:
         click.echo("interrupted; the same command goes on where it stopped", err=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from classeur.cli.options import ALL, config_options
+from classeur.cli.options import ALL, config_options, track_option
 from classeur.exit_codes import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -41,10 +41,11 @@ DEFAULT_RECIPE = "conv3"
     "runs/RECIPE-learning-rate]",
 )
 @click.option("--seed", type=int, metavar="N", help="Of weights, order, augmentation, dropout.")
+@track_option
 @config_options(ALL)
 def command(
     photos: Path | None, config: Path | None, recipe: str | None, to: Path | None,
-    resume: Path | None, find_lr: bool, **options: Any,
+    resume: Path | None, find_lr: bool, track: tuple[str, ...], **options: Any,
 ) -> None:  # fmt: skip
     """Train one recipe on a folder of photos, score it, and write its report.
 
@@ -56,6 +57,8 @@ def command(
         raise click.UsageError("give either --recipe or --config: a config names its own.")
     if find_lr and resume is not None:
         raise click.UsageError("--find-lr is for a run that is not begun yet: leave out --resume.")
+    if find_lr and track:
+        raise click.UsageError("--find-lr trains nothing that could be tracked: leave out --track.")
     given = {"recipe": recipe, "to": to, **options}
     changed = [f"--{k.replace('_', '-')}" for k, v in given.items() if v is not None]
     if resume is not None and changed:
@@ -66,7 +69,7 @@ def command(
 
     show_log()
     if resume is not None:
-        _run(resume, lambda: resume_run(resume))
+        _run(resume, lambda: resume_run(resume, track=track))
         return
     asked = (
         reconfigure(config, photos, **options)
@@ -77,7 +80,7 @@ def command(
         _find_learning_rate(asked, to)
         return
     folder = to or free_run_folder(asked.recipe)
-    _run(folder, lambda: train_config(asked, to=folder))
+    _run(folder, lambda: train_config(asked, to=folder, track=track))
 
 
 def _run(folder: Path, work: Callable[[], RunFolder]) -> None:

@@ -15,12 +15,13 @@ from classeur.config import RunConfig
 from classeur.data.manifest import read_manifest
 from classeur.data.near_findings import CopiesAcross
 from classeur.data.store import Store
-from classeur.evaluation.evaluate import evaluate_run
+from classeur.evaluation.evaluate import evaluate_run, read_metrics
 from classeur.models.device import choose_device
 from classeur.report.run_report import write_run_report
-from classeur.run_folder import RunFolder, locked
+from classeur.run_folder import RunFolder, locked, read_json
 from classeur.study.process import work_as_process
 from classeur.training.session import train_run
+from classeur.training.tracking import finish_tracking
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,18 @@ def run_rung(run: RunFolder, store: Store, root: Path) -> None:
                 batch_size=config.training.batch_size,
                 copies=CopiesAcross.of(store.facts_in(manifest), store.near_duplicates),
             )
+        finish_tracking(run, _figures(run))
         write_run_report(run, root, store)
+
+
+def _figures(run: RunFolder) -> dict[str, float]:
+    """Return what a tracker is told in the end."""
+    test = read_metrics(run).splits["test"]
+    figures = {
+        f"test_{name}": getattr(test, name).value
+        for name in ("accuracy", "balanced_accuracy", "macro_f1", "log_loss")
+    }
+    return {**figures, "best_epoch": read_json(run.training)["best_epoch"]}
 
 
 def failure_file(run: RunFolder) -> Path:

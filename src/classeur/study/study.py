@@ -31,6 +31,7 @@ from classeur.study.train import settled
 from classeur.study.tuning import require_optuna, tune
 from classeur.training.recipes import Recipe
 from classeur.training.session import begin_run, pretrained_weights
+from classeur.training.tracking import ask_tracking, require_trackers
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ def run_study(
     seeds: int = 1,
     budget: float = 0.0,
     compare_frozen: bool = False,
+    track: Sequence[str] = (),
     **options: Any,
 ) -> Study:
     """Train several recipes on the same split and write the binder that compares them.
@@ -81,6 +83,7 @@ def run_study(
         budget: minutes of training for the whole study, shared out evenly. 0: no limit.
         compare_frozen: also train the head alone of each rung that is fine-tuned, and answer what
             fine-tuning brings.
+        track: `tensorboard`, `mlflow`: what is told of every training as it goes.
         options: any option of `classeur.config` by its name, for all rungs that have it:
             `epochs=10`, …. With `folds=K` each rung is trained on K splits that test every photo
             once, and its predictions are pooled.
@@ -91,7 +94,9 @@ def run_study(
         WeightsError: if the pre-trained weights of `rungs` cannot be had.
         StudyError: if `to` holds another study, or no rung finishes.
         RunFolderError: if another process is at work on `to`.
+        TrainingError: if a tracker is not installed.
     """
+    require_trackers(track)
     asked, configs = _asked(
         photos, rungs, definition, seeds, budget, options, compare_frozen=compare_frozen
     )
@@ -119,7 +124,7 @@ def run_study(
                 raise StudyError(f"no rung finished. {_reasons(failed)}")
             planned = _planned(_plan(photos, there, seeds, budget), folder, material, seeds)
             begin_study(folder, material, planned, asked)
-        failed |= _run_all(planned)
+        failed |= _run_all(planned, track)
         report = _report(folder, asked, planned, failed, skipped, _settings(planned, seeds, budget))
         write_study_report(report, folder)
     return Study(folder, report)
@@ -334,7 +339,7 @@ def _finished(folder: Path) -> dict[str, list[RunFolder]]:
     }
 
 
-def _run_all(planned: Sequence[PlannedRun]) -> dict[str, str]:
+def _run_all(planned: Sequence[PlannedRun], track: Sequence[str]) -> dict[str, str]:
     """Run what is not finished; return run -> reason for those that failed."""
     failed: dict[str, str] = {}
     for number, item in enumerate(planned, 1):
@@ -344,6 +349,7 @@ def _run_all(planned: Sequence[PlannedRun]) -> dict[str, str]:
             continue
         log.info("[%d/%d] %s", number, len(planned), name)
         begin_run(item.run, item.config, item.material.manifest)
+        ask_tracking(item.run, track)
         reason = _in_own_process(item.run, item.material)
         if reason:
             log.info("%s failed: %s", name, reason)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from classeur.training.find_lr import RangeTest
 from classeur.training.find_lr import find_learning_rate as run_range_test
 from classeur.training.recipes import Recipe, get_recipe
 from classeur.training.session import begin_run
+from classeur.training.tracking import ask_tracking, require_trackers
 
 _FILES = ("manifest", "drop_suspicious", "relabel")
 """Options that name a file: what is recorded must name it from anywhere."""
@@ -109,6 +111,7 @@ def train(
     recipe: str | Recipe = "conv3",
     *,
     to: Path | str | None = None,
+    track: Sequence[str] = (),
     **options: Any,
 ) -> RunFolder:
     """Train one recipe, score it and write its report.
@@ -117,6 +120,7 @@ def train(
         photos: a folder of photos, or a CSV, NPZ, NPY or IDX file.
         recipe: a recipe, its name, or the TOML file that holds it.
         to: the run folder to make. None: `runs/<recipe>`, with a number if that is taken.
+        track: `tensorboard`, `mlflow`: what is told of the training as it goes.
         options: any option of `classeur.config` by its name: `epochs=10`, `size=96`, `seed=1`, ….
 
     Returns:
@@ -127,20 +131,25 @@ def train(
         DataError: if the photos cannot be found, read or split.
         RunFolderError: if `to` holds a run already.
     """
-    return train_config(configure(recipe, photos, **options), to=to)
+    return train_config(configure(recipe, photos, **options), to=to, track=track)
 
 
-def train_config(config: RunConfig, *, to: Path | str | None = None) -> RunFolder:
+def train_config(
+    config: RunConfig, *, to: Path | str | None = None, track: Sequence[str] = ()
+) -> RunFolder:
     """Train what a config says, for example the config.toml of another run.
 
     Args:
         config: complete; `RunConfig.from_toml(path)` reads one.
         to: the run folder to make. None: `runs/<recipe>`, with a number if that is taken.
+        track: as for `train`.
 
     Raises:
         DataError: if the photos cannot be found, read or split.
         RunFolderError: if `to` holds a run already.
+        TrainingError: if a tracker is not installed.
     """
+    require_trackers(track)
     run = RunFolder(
         Path(to) if to is not None else free_run_folder(config.recipe or config.model.name)
     )
@@ -153,6 +162,7 @@ def train_config(config: RunConfig, *, to: Path | str | None = None) -> RunFolde
     material = gather(config.data, config.preprocessing)
     config = settled(config, material)
     begin_run(run, config, material.manifest)
+    ask_tracking(run, track)
     run_rung(run, material.store, Path(material.root))
     return run
 
@@ -190,8 +200,12 @@ def _refuse_foreign(folder: Path) -> None:
         )
 
 
-def resume(path: Path | str) -> RunFolder:
+def resume(path: Path | str, *, track: Sequence[str] = ()) -> RunFolder:
     """Go on with a run that was interrupted, to the same result as if it had not been.
+
+    Args:
+        path: the run folder.
+        track: as for `train`, beside the trackers that follow the run already.
 
     Raises:
         RunFolderError: if the folder holds no run.
@@ -199,7 +213,9 @@ def resume(path: Path | str) -> RunFolder:
     """
     run = RunFolder(Path(path))
     run.require(run.config, run.manifest)
+    require_trackers(track)
     store, root = store_of(run)
+    ask_tracking(run, track)
     run_rung(run, store, root)
     return run
 

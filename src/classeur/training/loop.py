@@ -42,6 +42,7 @@ from classeur.training.optimization import (
 from classeur.training.prior import prior_shift, shifted
 from classeur.training.sampling import Sampling, turns_of
 from classeur.training.seeding import seed_all
+from classeur.training.tracking import tracked
 
 log = logging.getLogger(__name__)
 
@@ -187,10 +188,12 @@ def learn(
     if config.training.max_minutes:
         left = 60 * config.training.max_minutes - progress.seconds
         trainer.deadline = time.monotonic() + left
-    with _progress_bar(trainer, progress) as bar, _memory_explained(config):
+    with _progress_bar(trainer, progress) as bar, _memory_explained(config), tracked(run) as tell:
+        tell(progress.history)
         while not progress.stopped:
             row = run_epoch(trainer, progress.epoch + 1, bar)
             _note(trainer, progress, row, run)
+            tell(progress.history)
             after_epoch(row, progress.stopped)
     return progress
 

@@ -21,6 +21,7 @@ from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from multiprocessing.process import BaseProcess
 from typing import Any
+from typing import Protocol as Shape
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -39,6 +40,22 @@ CONNECTIONS = 512
 
 _logger = logging.getLogger("classeur.serve")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750
+
+
+class Listening(Shape):
+    """What any server of ours is told."""
+
+    @property
+    def host(self) -> str:
+        """Address to listen on."""
+
+    @property
+    def port(self) -> int:
+        """Port to listen on."""
+
+    @property
+    def stop_seconds(self) -> int:
+        """Time for what was accepted before the server ends."""
 
 
 class Protocol(H11Protocol):
@@ -92,12 +109,8 @@ def serve(
             start.
         ClasseurError: as `Served.load`.
     """
-    if token and not _TOKEN.fullmatch(token):
-        raise ServeError(
-            "the token has characters that no header can carry; expected letters, digits and "
-            "-._~+/=, for example what this prints: openssl rand -hex 32"
-        )
-    with _listen(settings) as listener:
+    check_token(token)
+    with listen(settings) as listener:
         work = partial(_work, served, settings, token, listener)
 
         def ready() -> None:
@@ -107,12 +120,21 @@ def serve(
         if settings.workers == 1:
             work(ready)
         else:
-            _start_log()
+            start_log()
             _check_elsewhere(served)
             threads = max(1, cpu_count() // settings.workers)
             os.environ.setdefault("OMP_NUM_THREADS", str(threads))
             _supervise(partial(work, None), settings, ready)
     tell("stopped")
+
+
+def check_token(token: str) -> None:
+    """Raise ServeError for a token that no client could send."""
+    if token and not _TOKEN.fullmatch(token):
+        raise ServeError(
+            "the token has characters that no header can carry; expected letters, digits and "
+            "-._~+/=, for example what this prints: openssl rand -hex 32"
+        )
 
 
 def announcement(address: tuple[str, int], *, has_token: bool) -> list[str]:
@@ -128,7 +150,8 @@ def announcement(address: tuple[str, int], *, has_token: bool) -> list[str]:
     return lines
 
 
-def _listen(settings: ServeConfig) -> socket.socket:
+def listen(settings: Listening) -> socket.socket:
+    """Return the socket. Raises ServeError if the address cannot be had."""
     try:
         family, _, _, _, address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -156,7 +179,7 @@ def _work(
     if (parent := multiprocessing.parent_process()) is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     app = create_app(served, settings, token)
-    _start_log()
+    start_log()
     with suppress(KeyboardInterrupt):  # uvicorn repeats the signal once it has ended in good order
         Server(config_of(app, settings), ready).run([listener])
 
@@ -175,7 +198,7 @@ class Server(uvicorn.Server):
             self._ready()
 
 
-def config_of(app: ASGIApp, settings: ServeConfig) -> uvicorn.Config:
+def config_of(app: ASGIApp, settings: Listening) -> uvicorn.Config:
     """Return how uvicorn is to run the application."""
     return uvicorn.Config(
         app,
@@ -253,7 +276,7 @@ def _reason_not_to(served: Served) -> str:
     return ""
 
 
-def _start_log() -> None:
+def start_log() -> None:
     """A line a request on stderr; of uvicorn only what went wrong."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))

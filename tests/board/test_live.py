@@ -1,0 +1,152 @@
+"""Events while something trains: a real server, real files, clients that come and go."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from classeur.board import watcher
+from classeur.run_folder import locked
+from classeur.study.train import train
+
+Address = Callable[..., str]
+
+
+def events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
+    """Yield the data of each event, with its id."""
+    mark = ""
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if name == "id":
+            mark = value
+        elif name == "data":
+            yield {"id": mark, **json.loads(value)}
+        elif line.startswith(":"):
+            yield {"heartbeat": True}
+
+
+def test_a_training_is_followed_to_its_end(address: Address, photos: Path, runs: Path) -> None:
+    place = address()
+    at_work = threading.Thread(
+        target=train, args=(photos, "conv1"), daemon=True,
+        kwargs={"to": runs / "live", "epochs": 8, "patience": 0, "size": 16, "device": "cpu"},
+    )  # fmt: skip
+    seen: list[dict[str, Any]] = []
+    with httpx.stream("GET", f"{place}/api/events", timeout=60) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        news = events(answer.iter_lines())
+        first = next(news)
+        assert first["whole"]
+        assert len(first["runs"]) == 4
+        at_work.start()
+        for event in news:
+            assert not event["whole"]
+            assert event["id"] == event["mark"]
+            seen += [run for run in event["runs"] if run["id"] == "live"]
+            if seen and seen[-1]["state"] == "finished":
+                break
+    at_work.join()
+    assert {run["state"] for run in seen[:-1]} >= {"running"}
+    epochs = [run["epoch"] for run in seen]
+    assert epochs == sorted(epochs)
+    assert epochs[-1] == seen[-1]["epochs"] == 8
+    assert [run["test_accuracy"] is None for run in seen if run["state"] == "running"].count(True)
+    assert seen[-1]["test_accuracy"] is not None
+    history = httpx.get(f"{place}/api/run", params={"id": "live"}).json()["history"]
+    assert [row["epoch"] for row in history] == list(range(1, 9))
+
+
+def test_who_comes_back_gets_what_is_new(address: Address, runs: Path) -> None:
+    place = address()
+
+    def first(mark: str = "") -> dict[str, Any]:
+        headers = {"Last-Event-ID": mark} if mark else {}
+        with httpx.stream("GET", f"{place}/api/events", headers=headers) as answer:
+            return next(events(answer.iter_lines()))
+
+    begun = first()
+    (runs / "new").mkdir()
+    (runs / "new" / "config.toml").write_text('recipe = "x"')
+    time.sleep(0.2)
+    again = first(begun["mark"])
+    assert (again["whole"], [run["id"] for run in again["runs"]]) == (False, ["new"])
+    assert first("other-7")["whole"]
+
+
+def test_silence_is_broken_by_a_heartbeat(
+    address: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher, "HEARTBEAT", 0.2)
+    with httpx.stream("GET", f"{address()}/api/events") as answer:
+        news = events(answer.iter_lines())
+        assert "runs" in next(news)
+        assert next(news) == {"heartbeat": True}
+
+
+def test_followers_are_bounded_and_those_who_go_leave_their_place(address: Address) -> None:
+    place = address(max_followers=2)
+    for _ in range(3):
+        with (
+            httpx.stream("GET", f"{place}/api/events") as one,
+            httpx.stream("GET", f"{place}/api/events") as two,
+        ):
+            open_ones = [events(one.iter_lines()), events(two.iter_lines())]
+            assert all(next(news)["whole"] for news in open_ones)
+            third = httpx.get(f"{place}/api/events")
+            assert third.status_code == 503
+            assert third.headers["retry-after"] == "5"
+            assert third.json()["error"].startswith("too many pages follow this board;")
+            assert httpx.get(f"{place}/api/runs").status_code == 200
+        del open_ones
+        time.sleep(0.5)
+
+
+def test_the_board_ends_although_somebody_follows(runs: Path) -> None:
+    import socket
+
+    from classeur.board.launch import server_of
+    from classeur.board.settings import BoardConfig
+
+    server, board = server_of(runs, BoardConfig(stop_seconds=20))
+    listener = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    with httpx.stream(
+        "GET", f"http://127.0.0.1:{listener.getsockname()[1]}/api/events", timeout=30
+    ) as answer:
+        news = events(answer.iter_lines())
+        next(news)
+        assert board.watcher.followers == 1
+        began = time.monotonic()
+        server.should_exit = True
+        assert list(news) == []
+    thread.join(30)
+    assert time.monotonic() - began < 10
+
+
+def test_a_training_can_begin_while_many_look(address: Address, runs: Path) -> None:
+    place = address()
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            httpx.get(f"{place}/api/runs")
+
+    (runs / "new").mkdir()
+    (runs / "new" / "config.toml").write_text('recipe = "x"')
+    lookers = [threading.Thread(target=look) for _ in range(2)]
+    for one in lookers:
+        one.start()
+    for _ in range(200):
+        with locked(runs / "new"):
+            pass
+    stop.set()
+    for one in lookers:
+        one.join()
