@@ -124,7 +124,7 @@ def serve(
             _check_elsewhere(served)
             threads = max(1, cpu_count() // settings.workers)
             os.environ.setdefault("OMP_NUM_THREADS", str(threads))
-            _supervise(partial(work, None), settings, ready)
+            _supervise(work, settings, ready)
     tell("stopped")
 
 
@@ -171,7 +171,7 @@ def _work(
     settings: ServeConfig,
     token: str,
     listener: socket.socket,
-    ready: Callable[[], None] | None,
+    ready: Callable[[], None],
 ) -> None:
     """Answer until SIGTERM or SIGINT; `ready` is called once photos are taken in."""
     from classeur.inference.serving.app import create_app  # loads torch, which only workers need
@@ -213,16 +213,21 @@ def config_of(app: ASGIApp, settings: Listening) -> uvicorn.Config:
     )
 
 
-def _supervise(work: Callable[[], None], settings: ServeConfig, ready: Callable[[], None]) -> None:
+def _supervise(
+    work: Callable[[Callable[[], None]], None], settings: ServeConfig, ready: Callable[[], None]
+) -> None:
     """Keep processes at work until SIGTERM or SIGINT, and let them end in good order.
+
+    `ready` is called once the first of them takes photos in.
 
     uvicorn has a supervisor, too; it does not hear a signal while a worker starts, which with
     PyTorch takes seconds.
     """
     spawn = multiprocessing.get_context("spawn")
+    told, telling = spawn.Pipe(duplex=False)
 
     def started() -> SpawnProcess:
-        worker = spawn.Process(target=work)
+        worker = spawn.Process(target=work, args=(partial(telling.send_bytes, b"ready"),))
         worker.start()
         return worker
 
@@ -230,9 +235,11 @@ def _supervise(work: Callable[[], None], settings: ServeConfig, ready: Callable[
     workers: list[SpawnProcess] = []
     try:
         workers += [started() for _ in range(settings.workers)]
-        ready()
         while True:
-            wait([worker.sentinel for worker in workers])
+            if told in wait([told, *(worker.sentinel for worker in workers)]):
+                told.recv_bytes()
+                ready()
+                ready = _nothing
             for place, worker in enumerate(workers):
                 if not worker.is_alive():
                     _logger.warning("a worker has ended (%s); another begins", worker.exitcode)
@@ -247,6 +254,10 @@ def _supervise(work: Callable[[], None], settings: ServeConfig, ready: Callable[
         for worker in workers:
             worker.join(settings.stop_seconds + 5)
             worker.kill()
+
+
+def _nothing() -> None:
+    """What the later workers do once they are ready."""
 
 
 def _end_with(parent: BaseProcess) -> None:
