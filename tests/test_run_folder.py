@@ -81,7 +81,8 @@ class TestRequire:
         with pytest.raises(RunFolderError) as caught:
             run.require(run.model, run.weights)
         assert str(caught.value) == (
-            f"{run.path} is no run folder: it has no model.json, model.safetensors."
+            f"{run.path} is no run folder: it has no model.json, model.safetensors. "
+            "Expected a folder that `classeur train` or `classeur study` has written."
         )
 
     def test_a_folder_of_runs(self, run):

@@ -118,9 +118,13 @@ class RunFolder:
         missing = [file.name for file in files if not file.is_file()]
         if missing and not self.config.is_file():
             inside = sorted(p.parent.name for p in self.path.glob("*/model.json"))
-            hint = f" It holds these runs: {', '.join(inside)}." if inside else ""
+            hint = (
+                f"It holds these runs: {', '.join(inside)}."
+                if inside
+                else "Expected a folder that `classeur train` or `classeur study` has written."
+            )
             raise RunFolderError(
-                f"{self.path} is no run folder: it has no {', '.join(missing)}.{hint}"
+                f"{self.path} is no run folder: it has no {', '.join(missing)}. {hint}"
             )
         if missing:
             raise RunFolderError(

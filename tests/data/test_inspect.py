@@ -89,6 +89,13 @@ class TestNumbers:
 
 
 class TestUnreadable:
+    def test_photos_of_phones_are_named(self, class_folders):
+        root = class_folders({"a": 3, "b": 3})
+        (root / "a" / "IMG 1.HEIC").write_bytes(b"anything")
+        assert inspect_listing(scan(root)).unreadable == [
+            Unreadable("a/IMG 1.HEIC", "is HEIC, which is not read here; convert it to JPEG")
+        ]
+
     def test_each_with_its_reason(self, class_folders):
         root = class_folders({"a": 3, "b": 3})
         (root / "a" / "0.png").write_bytes(b"<html>404</html>")

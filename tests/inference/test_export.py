@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -104,6 +105,27 @@ def test_an_earlier_export_is_replaced(small: RunFolder) -> None:
     assert export(small.path, "torchscript").folder == first
     assert (first / "proof.json").stat().st_ino != stamp
     assert [item.name for item in first.parent.iterdir()] == ["torchscript"]
+
+
+def test_a_folder_that_one_stands_in(small: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = small.path / "here"
+    target.mkdir()
+    monkeypatch.chdir(target)
+    assert export(small.path, "torchscript", to=Path("..") / "here").folder == target
+    assert (target / "model.torchscript.pt").is_file()
+
+
+@pytest.mark.parametrize("files", ['["own.txt"]', '"own.txt"', "5"])
+def test_files_of_others_are_kept_however_deep(
+    small: RunFolder, tmp_path: Path, files: str
+) -> None:
+    target = tmp_path / "out"
+    (target / "web").mkdir(parents=True)
+    (target / "web" / "own.txt").write_text("mine")
+    (target / "proof.json").write_text(f'{{"files": {files}}}')
+    with pytest.raises(InferenceError, match="holds something else than an earlier export"):
+        export(small.path, "safetensors", to=target)
+    assert (target / "web" / "own.txt").read_text() == "mine"
 
 
 class _WrongResize(Prepare):
@@ -335,3 +357,30 @@ def test_onnx_files_of_others(tmp_path: Path) -> None:
         InferenceError, match="is no file that `classeur export --format onnx` has written: "
     ):
         Predictor.load(file)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"class_names": '["a", "b"]'}, "it has 2 class names for 3 outputs"),
+        ({"class_names": "[]"}, "its class names are not different ones, two at least"),
+        ({"class_names": '["a", "a", "b"]'}, "its class names are not different ones"),
+        ({"class_names": '{"a": 1}'}, "its class names are no list of texts"),
+        ({"preprocessing": 32}, "its preprocessing makes uint8 of (32, 32, 3)"),
+    ],
+)
+def test_facts_that_do_not_fit_the_network(
+    exported: tuple[RunFolder, Path], tmp_path: Path, change: dict[str, Any], text: str
+) -> None:
+    import onnx
+
+    model = onnx.load(exported[1] / "model.batch.onnx")
+    for item in model.metadata_props:
+        if item.key == "preprocessing" and "preprocessing" in change:
+            item.value = json.dumps(json.loads(item.value) | {"size": change["preprocessing"]})
+        elif item.key in change:
+            item.value = change[item.key]
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(InferenceError, match=re.escape(text)):
+        Predictor.load(tmp_path / "model.onnx")

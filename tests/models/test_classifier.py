@@ -6,6 +6,7 @@ import json
 import pickle
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -299,3 +300,12 @@ def test_weights_that_are_no_numbers(run: RunFolder) -> None:
     message = f"{run.weights} holds numbers that are not finite, in {name}."
     with pytest.raises(RunFolderError, match=re.escape(message)):
         Classifier.load(run)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"model": []}, {"temperature": 10**400}, {"preprocessing": {"filters": [5]}}, {"backbone": 5}],
+)
+def test_a_model_of_anything(run: RunFolder, change: dict[str, Any]) -> None:
+    edit(run, **change)
+    assert message_of(run).startswith(f"{run.model} is broken: ")

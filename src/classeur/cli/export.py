@@ -46,10 +46,12 @@ def command(run: Path, name: str, to: Path | None, int8: bool) -> None:
     is written and the exit code is 1.
     """
     from classeur.inference.export import export
+    from classeur.study.log import show_log
 
+    show_log()
     found = export(run, name, to=to, int8=int8)
-    for file in found.files:
-        click.echo(str(found.folder / file))
+    for top in sorted({file.partition("/")[0] for file in found.files}):
+        click.echo(str(found.folder / top))
     click.echo(_summary(found), err=True)
 
 

@@ -58,6 +58,12 @@ SUFFIXES = frozenset(
     ],
 )
 
+OTHER_SUFFIXES = frozenset(
+    (".heic", ".heif", ".avif", ".jxl", ".jp2", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf",
+     ".orf", ".rw2")
+)  # fmt: skip
+"""Photos of phones and cameras that are not read here: nobody should lose them unnoticed."""
+
 Color = Literal["rgb", "grey"]
 
 # Pillow warns above 89 megapixels and raises above twice that. Our own limit counts what is

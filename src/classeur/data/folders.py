@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from classeur.data.decode import SUFFIXES
+from classeur.data.decode import OTHER_SUFFIXES, SUFFIXES
 from classeur.data.records import Listing, Record, Unreadable, split_of
 from classeur.errors import DataError
 from classeur.run_folder import printable
@@ -105,7 +105,12 @@ def _is_passed_over(entry: os.DirEntry[str], listing: Listing) -> bool:
 
 
 def _is_taken(entry: os.DirEntry[str], listing: Listing) -> bool:
-    """Whether an entry is a photo by its name; anything else is counted."""
+    """Whether an entry is a photo by its name; anything else is counted, or is a finding."""
+    suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122
+    if suffix in OTHER_SUFFIXES:
+        reason = f"is {suffix[1:].upper()}, which is not read here; convert it to JPEG"
+        listing.unreadable.append(Unreadable(_relative(Path(entry.path), listing.root), reason))
+        return False
     if not _is_photo(entry.name):
         listing.passed_over[_non_photo(entry.name)] += 1
         return False

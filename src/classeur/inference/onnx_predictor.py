@@ -43,8 +43,9 @@ class OnnxPredictor(Predictor):
             self._preprocessing = Preprocessing.from_dict(json.loads(facts["preprocessing"]))
             thresholds = json.loads(facts["abstention"])
             self._abstention = Abstention.from_dict(thresholds) if thresholds else None
-            self._names = [str(name) for name in names]
+            self._names = names
             self._session = session(network)
+            _check(self._session, names, self._preprocessing)
         except (KeyError, TypeError, ValueError, AttributeError, ClasseurError) as error:
             raise _foreign(path, error) from error
         except Exception as error:  # ONNX Runtime has classes of its own for each way to fail
@@ -104,6 +105,22 @@ class OnnxPredictor(Predictor):
                 "int8. Give the run folder instead."
             )
         return self._abstention.rule(max_error)
+
+
+def _check(network: Any, names: Any, preprocessing: Preprocessing) -> None:
+    """Raise ValueError unless a network takes such pixels and has an output for each class."""
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("its class names are no list of texts")
+    if len(set(names)) < len(names) or len(names) < 2:
+        raise ValueError("its class names are not different ones, two at least")
+    given, made = network.get_inputs()[0], network.get_outputs()[0]
+    if given.type != "tensor(uint8)" or [*given.shape[1:]] != [*preprocessing.geometry.shape]:
+        raise ValueError(
+            f"its network takes {given.type} of {given.shape}, its preprocessing makes uint8 of "
+            f"{preprocessing.geometry.shape}"
+        )
+    if made.shape[-1] != len(names):
+        raise ValueError(f"it has {len(names)} class names for {made.shape[-1]} outputs")
 
 
 def _read(path: Path) -> tuple[bytes, dict[str, str]]:

@@ -24,6 +24,12 @@ from classeur.section import build
 
 MODEL_VERSION = 1
 
+_BROKEN = (
+    KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, ConfigError,
+    ModelError,
+)  # fmt: skip
+"""What reading a model.json of anybody may raise."""
+
 
 @dataclass
 class Classifier:
@@ -143,7 +149,7 @@ class Classifier:
             _check_order(run.model, classifier.class_names)
             if not 0 < classifier.temperature < float("inf"):
                 raise ModelError(f"temperature must be above 0, received {facts['temperature']}.")
-        except (KeyError, TypeError, ValueError, ConfigError, ModelError) as error:
+        except _BROKEN as error:
             reason = error if isinstance(error, ClasseurError) else repr(error)
             raise RunFolderError(f"{run.model} is broken: {reason}") from error
         classifier.load_weights(run.weights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ WEB = "web"
 """The format that is proved once more, in a browser."""
 PHOTOS = 36
 """Validation photos of a proof, at most."""
+
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,14 +64,16 @@ def export(
     """
     kind = _format(format, int8=int8)
     folder = RunFolder(Path(run))
-    target = Path(to) if to is not None else folder.path / "export" / (format + "-int8" * int8)
+    own = folder.path / "export" / (format + "-int8" * int8)
+    target = (own if to is None else Path(to)).resolve()  # `..` may change its meaning below
     _check_target(target)
     predictor = Predictor.load(run)
     predictor.novelty = None  # it changes no probability
     kind.check(predictor.classifier)
+    _logger.info("writing %s, which may take a minute or two", format)
     with _appearing(target) as scratch:
         made = _made(kind, predictor, folder, scratch, int8=int8)
-        names = sorted(file.name for file in scratch.iterdir())
+        names = _files_in(scratch)
         write_json(scratch / PROOF, _record(format, folder, predictor, made, names))
         if failures := [*made.failures]:
             more = f" and {len(failures) - 3} more" if len(failures) > 3 else ""
@@ -105,6 +111,7 @@ def _made(
     else:
         answer, found = kind.write(predictor.classifier, run, scratch, facts), None
     own = list(validation_photos(run, PHOTOS))
+    _logger.info("proving on %d validation photos and on made ones", len(own))
     proof = prove(predictor, answer, chain(own, made_photos()))
     browser = None
     if kind.name == WEB and not proof.failures:
@@ -172,14 +179,21 @@ def _check_target(target: Path) -> None:
     if not target.exists():
         return
     try:
-        known = {*read_json(target / PROOF)["files"], PROOF}
-        if {item.name for item in target.iterdir()} <= known:
+        known = read_json(target / PROOF)["files"]
+        if isinstance(known, list) and set(_files_in(target)) <= {*known, PROOF}:
             return
     except (RunFolderError, KeyError, TypeError, OSError):
         if target.is_dir() and not any(target.iterdir()):
             return
     raise InferenceError(
         f"{target} holds something else than an earlier export. Choose another folder, or empty it."
+    )
+
+
+def _files_in(folder: Path) -> list[str]:
+    """Return the names of all files below a folder, relative to it."""
+    return sorted(
+        item.relative_to(folder).as_posix() for item in folder.rglob("*") if not item.is_dir()
     )
 
 
