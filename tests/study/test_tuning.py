@@ -131,7 +131,7 @@ def test_without_optuna_the_rung_is_skipped(
     photos: Path, cache: Path, toml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tuning, "find_spec", lambda name: None)
-    monkeypatch.setattr("classeur.study.study._run_all", lambda planned: {})
+    monkeypatch.setattr("classeur.study.study._run_all", lambda planned, track: {})
     reason = 'a search needs Optuna. Install it with: pip install "classeur[tune]"'
     with pytest.raises(StudyError, match="no rung finished"):
         run_study(photos, definition=toml, to=tmp_path / "binder", **SMALL)
