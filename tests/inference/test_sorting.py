@@ -272,3 +272,13 @@ def test_names_that_are_too_long() -> None:
     assert len(safe_name("é" * 300).encode()) == 200
     assert len(sorting._numbered("é" * 120 + ".jpg", 2).encode()) < 255
     assert sorting._numbered("a.b.jpg", 3) == "a.b (3).jpg"
+
+
+def test_a_photo_with_two_names_is_not_moved_onto_itself(into: Path, tmp_path: Path) -> None:
+    photo = into / "cat" / "1.jpg"
+    photo.parent.mkdir(parents=True)
+    photo.write_text("one")
+    (tmp_path / "second.jpg").hardlink_to(photo)
+    (tmp_path / "link").symlink_to(into / "cat")
+    sort(into, "move", cat(photo), cat(tmp_path / "link" / "1.jpg"))
+    assert there(into) == {"cat/1.jpg": "one"}

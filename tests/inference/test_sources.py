@@ -139,6 +139,9 @@ def test_the_folder_to_sort_into_is_left_out(tree: Tree, tmp_path: Path) -> None
     assert names(find_sources([photos], without=into), photos) == ["1.jpg", "sorted2/3.jpg"]
     (photos / "link").symlink_to(into / "cats")
     assert names(find_sources([photos], without=into), photos) == ["1.jpg", "sorted2/3.jpg"]
+    listed = [f"{photos}/{name}" for name in ("1.jpg", "link/2.jpg", "sorted/4.jpg")]
+    sources = find_sources(["-"], io.BytesIO("\n".join(listed).encode()), without=into)
+    assert list(map(str, sources)) == [listed[0]]
     for inside in (into, into / "cats" / "2.jpg", photos / "link"):
         with pytest.raises(InferenceError, match=r"sorted, which the photos are sorted into\. "):
             find_sources([inside], without=into)

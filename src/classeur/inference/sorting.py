@@ -226,9 +226,15 @@ def _was_moved(source: Path, target: Path) -> bool:
     """Whether a process was killed between the two halves of moving; the second is done now."""
     if not _is_copy_of(source, target):
         return False
-    if source.is_symlink() or not source.samefile(target) or target.stat().st_nlink > 1:
+    if not _is_same_entry(source, target):
         source.unlink()
     return True
+
+
+def _is_same_entry(one: Path, other: Path) -> bool:
+    """Whether two paths are one entry of one folder; capitals are one where folders ignore them."""
+    is_alike = safe_name(one.name).casefold() == safe_name(other.name).casefold()
+    return is_alike and one.parent.samefile(other.parent)
 
 
 def _copy(source: Path, temporary: Path, target: Path) -> None:
