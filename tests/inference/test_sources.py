@@ -99,6 +99,8 @@ def test_a_list_of_a_million_takes_no_memory_to_speak_of() -> None:
 def test_what_is_no_list() -> None:
     with pytest.raises(InferenceError, match=r"holds no list: expected a path or URL a line"):
         list(read_list(io.BytesIO(b"x" * 200_000)))
+    with pytest.raises(InferenceError, match=r"received 65,530 bytes without an end\."):
+        list(read_list(io.BytesIO(b"x" * 65_530 + b"\na.jpg\n")))
 
 
 def test_standard_input_can_be_read_only_once() -> None:

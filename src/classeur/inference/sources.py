@@ -18,7 +18,7 @@ from classeur.inference.remote import Remote, check_url, is_url, photo_at
 STDIN = "-"
 """The argument that stands for a list on standard input."""
 
-_LONGEST = 1 << 16
+_LONGEST = 1 << 14
 """Longest path or URL of a list, in bytes; more is no list."""
 
 _BLOCK = 1 << 16
@@ -116,10 +116,11 @@ def read_list(stream: BinaryIO) -> Iterator[str]:
         if not separator and (b"\0" in rest or b"\n" in rest):
             separator = b"\0" if b"\0" in rest else b"\n"
         *entries, rest = rest.split(separator) if separator else [rest]
-        if len(rest) > _LONGEST:
+        longest = max(map(len, (*entries, rest)))
+        if longest > _LONGEST:
             raise InferenceError(
                 f"standard input holds no list: expected a path or URL a line, received "
-                f"{len(rest):,} bytes without an end."
+                f"{longest:,} bytes without an end."
             )
         yield from _entries(entries, separator)
     yield from _entries([rest], separator)
