@@ -232,7 +232,7 @@ def _records(file: BinaryIO, columns: Sequence[str] = ()) -> Iterator[tuple[byte
             end += len(record)
             yield bytes(record), end
             record, quotes, number = bytearray(), 0, number + 1
-    _check_rest(record, file.name, number, columns)
+    _check_rest(bytes(record), file.name, number, columns)
 
 
 def _check_rest(record: bytes, name: str, number: int, columns: Sequence[str]) -> None:
