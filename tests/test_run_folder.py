@@ -220,7 +220,7 @@ class TestJson:
             f"{file} cannot be read as JSON: [Errno 2] No such file or directory: '{file}'."
         )
 
-    @pytest.mark.parametrize("content", [b"", b"{", b"epochs = 3"])
+    @pytest.mark.parametrize("content", [b"", b"{", b"epochs = 3", b"[" * 100_000, b"9" * 10_000])
     def test_no_json(self, tmp_path, content):
         (tmp_path / "v.json").write_bytes(content)
         start = re.escape(f"{tmp_path}/v.json cannot be read as JSON: ")

@@ -251,7 +251,7 @@ def read_json(path: Path) -> Any:
     """Read a JSON file. Raises RunFolderError if it is missing or no JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunFolderError(f"{path} cannot be read as JSON: {error}.") from error
 
 
@@ -278,7 +278,7 @@ def read_json_lines(path: Path) -> list[Any]:
     for number, line in enumerate(lines, 1):
         try:
             rows += [json.loads(line)] if line else []
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise RunFolderError(f"{path}, line {number}, is no JSON: {error}.") from error
     return rows
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from tests.loopback import Site
 
-from classeur.run_folder import RunFolder
+from classeur.run_folder import RunFolder, locked
 
 Command = Callable[..., Any]
 
@@ -98,6 +98,17 @@ def test_unsure_photos_have_a_folder_and_a_file_of_rows(
     assert (tmp_path / "s" / "unsure" / "0.png").is_file()
     assert [row["unsure"] for row in rows_of((tmp_path / "p.csv").read_text())] == ["yes"]
     assert shown.err.endswith("s: unsure 1\n")
+
+
+def test_a_folder_that_another_process_sorts_into(
+    classeur: Command, run: RunFolder, photos: Path, tmp_path: Path
+) -> None:
+    into = tmp_path / "s"
+    into.mkdir()
+    with locked(into):
+        shown = classeur("predict", run.path, photos, "--sort-into", into, "-o", tmp_path / "p.csv")
+    assert f"is at work on {into}. Wait for it" in shown.err
+    assert list(tmp_path.glob("p.csv*")) == []
 
 
 def test_a_photo_that_is_not_sorted_shows_in_the_exit_code(

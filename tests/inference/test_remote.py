@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +104,50 @@ def test_a_server_that_takes_all_the_time_there_is(
     monkeypatch.setattr(remote, "DEADLINE", -1.0)
     site.files["a"] = b"abc"
     assert error_of(site.address + "a") == "takes longer than -1 s to download"
+
+
+@pytest.mark.parametrize("line", ["HTTP/1.1 100 Continue\r\n\r\n", "", "HTTP/1.1 200 OK\r\n\r\n"])
+@pytest.mark.parametrize("drip", ["HTTP/1.1 100 Continue\r\n\r\n", "x"])
+def test_a_server_that_never_comes_to_an_end(
+    line: str, drip: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "DEADLINE", 0.5)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=dripping, args=(server, line.encode(), drip.encode())).start()
+        started = time.monotonic()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/a.jpg"
+        assert error_of(url) == "takes longer than 0.5 s to download"
+        assert time.monotonic() - started < 5
+
+
+def dripping(server: socket.socket, line: bytes, drip: bytes) -> None:
+    with suppress(OSError), server.accept()[0] as connection:
+        connection.sendall(line)
+        for _ in range(200):
+            connection.sendall(drip)
+            time.sleep(0.05)
+
+
+def test_an_encrypted_server_that_never_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "DEADLINE", 0.5)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    record = bytes([22, 3, 3, 64, 0])  # the head of a handshake record of 16 KiB
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=dripping, args=(server, record, b"x")).start()
+        url = f"https://127.0.0.1:{server.getsockname()[1]}/a.jpg"
+        assert error_of(url) == "takes longer than 0.5 s to download"
+
+
+def test_what_a_server_says_is_cut_to_a_line(site: Site) -> None:
+    def talks(request: Any) -> bool:
+        request.send_response(404, "no\x1b[2J \x00" + "x" * 60_000)
+        request.end_headers()
+        return True
+
+    site.faults = [talks]
+    message = error_of(site.address + "a")
+    assert message == f"cannot be downloaded: the server answered 404 no [2J {'x' * 193}"
 
 
 def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:

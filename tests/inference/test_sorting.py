@@ -42,7 +42,8 @@ def into(tmp_path: Path) -> Path:
 
 def sort(into: Path, how: How, *answers: Prediction) -> Sorter:
     sorter = Sorter(into, ["cat", "dog"], how)
-    assert list(sorter.sorted(answers)) == list(answers)
+    with sorter.alone():
+        assert list(sorter.sorted(answers)) == list(answers)
     return sorter
 
 
@@ -270,5 +271,17 @@ def test_folders_of_classes() -> None:
 
 def test_names_that_are_too_long() -> None:
     assert len(safe_name("é" * 300).encode()) == 200
+    assert len(safe_name("\U0001d160" * 50).encode()) <= 200
+    assert len(sorting._numbered("a." + "x" * 252, 2).encode()) < 255
     assert len(sorting._numbered("é" * 120 + ".jpg", 2).encode()) < 255
     assert sorting._numbered("a.b.jpg", 3) == "a.b (3).jpg"
+
+
+def test_a_photo_with_two_names_is_not_moved_onto_itself(into: Path, tmp_path: Path) -> None:
+    photo = into / "cat" / "1.jpg"
+    photo.parent.mkdir(parents=True)
+    photo.write_text("one")
+    (tmp_path / "second.jpg").hardlink_to(photo)
+    (tmp_path / "link").symlink_to(into / "cat")
+    sort(into, "move", cat(photo), cat(tmp_path / "link" / "1.jpg"))
+    assert there(into) == {"cat/1.jpg": "one"}

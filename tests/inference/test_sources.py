@@ -99,6 +99,8 @@ def test_a_list_of_a_million_takes_no_memory_to_speak_of() -> None:
 def test_what_is_no_list() -> None:
     with pytest.raises(InferenceError, match=r"holds no list: expected a path or URL a line"):
         list(read_list(io.BytesIO(b"x" * 200_000)))
+    with pytest.raises(InferenceError, match=r"received 65,530 bytes without an end\."):
+        list(read_list(io.BytesIO(b"x" * 65_530 + b"\na.jpg\n")))
 
 
 def test_standard_input_can_be_read_only_once() -> None:
@@ -139,6 +141,9 @@ def test_the_folder_to_sort_into_is_left_out(tree: Tree, tmp_path: Path) -> None
     assert names(find_sources([photos], without=into), photos) == ["1.jpg", "sorted2/3.jpg"]
     (photos / "link").symlink_to(into / "cats")
     assert names(find_sources([photos], without=into), photos) == ["1.jpg", "sorted2/3.jpg"]
+    listed = [f"{photos}/{name}" for name in ("1.jpg", "link/2.jpg", "sorted/4.jpg")]
+    sources = find_sources(["-"], io.BytesIO("\n".join(listed).encode()), without=into)
+    assert list(map(str, sources)) == [listed[0]]
     for inside in (into, into / "cats" / "2.jpg", photos / "link"):
         with pytest.raises(InferenceError, match=r"sorted, which the photos are sorted into\. "):
             find_sources([inside], without=into)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from classeur.errors import InferenceError
+from classeur.errors import ClasseurError, InferenceError
 from classeur.inference.output import columns_of, write_predictions
 from classeur.inference.predictor import Prediction
 from classeur.inference.unfinished import begin, fingerprint, note_of, part_of
@@ -167,11 +167,77 @@ def test_rows_of_other_columns(tmp_path: Path, name: str) -> None:
         InferenceError, match=r"p\.\w+\.part, row 1, cannot be gone on with: it has"
     ):
         begin(path, columns_of(path, 1), FACTS, resume=True)
-    part_of(path).write_text("something\nelse\n")
+    start = "path," if name == "p.csv" else '{"path": '
+    part_of(path).write_text(f"{start}\nelse\n")
     with pytest.raises(InferenceError, match=r"Expected the columns path, label, probability, "):
         begin(path, columns_of(path, 1), FACTS, resume=True)
-    part_of(path).write_text("x" * 70_000)
-    with pytest.raises(InferenceError, match=r"holds no rows of predict"):
+    for content in ("x" * 70_000, start + "x" * (1 << 24)):
+        part_of(path).write_text(content)
+        for resume in (True, False):
+            with pytest.raises(InferenceError, match=r"holds no rows of predict"):
+                begin(path, columns_of(path, 1), FACTS, resume=resume)
+        assert part_of(path).read_text() == content
+
+
+@pytest.mark.parametrize("odd", ['a"b.jpg', '"a.jpg'])
+@pytest.mark.parametrize("before", [0, 1])
+def test_one_odd_quote_costs_no_rows(tmp_path: Path, odd: str, before: int) -> None:
+    path = tmp_path / "p.csv"
+    content = stopped(path, [*ROWS[:before], answer("odd"), *ROWS[1:]])
+    damaged = content.replace(b"odd,", f"{odd},".encode())
+    part_of(path).write_bytes(damaged)
+    with pytest.raises(InferenceError) as raised:
+        write(path, ROWS, resume=True)
+    assert str(raised.value) == (
+        f"{path}.part, row {before + 2}, has a quote without its end, and rows after it that would "
+        "be lost. Mend that row, or choose another file."
+    )
+    with pytest.raises(InferenceError, match=r"holds the rows of a run that did not end"):
+        write(path, ROWS)
+    assert part_of(path).read_bytes() == damaged
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_row_however_long_is_read_again(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    long = [answer("\udce9" * 50_000), answer("long.jpg", error="x\0" * 100_000), *ROWS]
+    content = stopped(path, long)
+    write(path, long[len(begin_again(path)) :], resume=True)
+    assert path.read_bytes() == content
+
+
+def begin_again(path: Path) -> set[str]:
+    begun = begin(path, columns_of(path, 1, EXTRA), FACTS, resume=True)
+    begun.file.close()
+    return begun.done
+
+
+RUBBISH = ["5", '["path"]', "null", "[" * 100_000, "9" * 10_000]
+
+
+@pytest.mark.parametrize("rubbish", RUBBISH)
+def test_a_note_that_is_rubbish(tmp_path: Path, rubbish: str) -> None:
+    path = tmp_path / "p.csv"
+    stopped(path)
+    note_of(path).write_text(rubbish)
+    with pytest.raises(ClasseurError, match=r"p\.csv\.run\.json (cannot be read as|does not say)"):
+        begin(path, columns_of(path, 1, EXTRA), FACTS, resume=True)
+
+
+WRONG = {"path": "a", "label": None, "probability": None, "top": [], "error": None}
+
+
+@pytest.mark.parametrize(
+    "rubbish", [*RUBBISH, *(json.dumps(WRONG | {key: [1]}) for key in ("path", "label", "error")),
+                json.dumps(list(WRONG)), json.dumps(WRONG | {"path": ""})],
+)  # fmt: skip
+def test_rows_that_are_rubbish(tmp_path: Path, rubbish: str) -> None:
+    path = tmp_path / "p.jsonl"
+    part_of(path).write_text(f"{json.dumps(WRONG)}\n{rubbish}\n")
+    with pytest.raises(InferenceError, match=r"jsonl\.part, row 2, cannot be gone on with: "):
+        begin(path, columns_of(path, 1), FACTS, resume=True)
+    part_of(path).write_text(f"{rubbish}\n")
+    with pytest.raises(InferenceError, match=r"holds no rows|cannot be gone on with"):
         begin(path, columns_of(path, 1), FACTS, resume=True)
 
 

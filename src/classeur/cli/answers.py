@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -135,15 +136,9 @@ def answer_all(asked: Asked, paths: Sequence[str], stdin: BinaryIO) -> bool:
     predictor = _load(asked)
     sources = find_sources(paths, stdin, asked.sort_into)
     _check_pictures(asked, predictor, sources)
-    sorter, begun = _sorter(asked, predictor), _begin(asked, predictor)
-    tally = Tally()
-    photos = _remaining(sources, begun, sorter, tally)
-    answers = predictor.predict(
-        photos, top_k=asked.top_k, batch_size=asked.batch_size,
-        abstain_below=asked.abstain_below, max_error=asked.max_error,
-    )  # fmt: skip
-    answers = _put_to_use(asked, predictor, answers, begun, sorter)
-    tally.count(_with_bar(answers, sources, begun))
+    sorter = _sorter(asked, predictor)
+    with sorter.alone() if sorter else nullcontext():
+        tally = _answer(asked, predictor, sources, sorter)
     if asked.figure is not None:
         from classeur.report.grid import draw_grid
 
@@ -152,6 +147,18 @@ def answer_all(asked: Asked, paths: Sequence[str], stdin: BinaryIO) -> bool:
     if sorter is not None:
         click.echo(_where(sorter), err=True)
     return not tally.counts["unreadable"] and not (sorter and sorter.failed)
+
+
+def _answer(asked: Asked, predictor: Predictor, sources: Sources, sorter: Sorter | None) -> Tally:
+    tally, begun = Tally(), _begin(asked, predictor)
+    photos = _remaining(sources, begun, sorter, tally)
+    answers = predictor.predict(
+        photos, top_k=asked.top_k, batch_size=asked.batch_size,
+        abstain_below=asked.abstain_below, max_error=asked.max_error,
+    )  # fmt: skip
+    answers = _put_to_use(asked, predictor, answers, begun, sorter)
+    tally.count(_with_bar(answers, sources, begun))
+    return tally
 
 
 def _load(asked: Asked) -> Predictor:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import http.client
 import re
+import socket
+import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,7 +27,7 @@ TIMEOUT = 30.0
 """Seconds without a byte after which a server counts as gone."""
 
 DEADLINE = 120.0
-"""Seconds that one photo may take in all: a server may also send a byte now and then."""
+"""Seconds that one photo may take in all, attempts and redirects included."""
 
 PAUSES = (1.0, 3.0)
 """Seconds before each further attempt, where the server is busy or the connection breaks."""
@@ -76,27 +80,102 @@ def _protocol(url: str) -> str:
     return found[1].lower() if found else ""
 
 
+class _Clock:
+    """Ends all connections of a download when its time is up, whatever they are at.
+
+    A server may send a byte now and then, of its head too, or `100 Continue` without end.
+    """
+
+    def __init__(self) -> None:
+        self.is_up = False
+        self._sockets: list[socket.socket] = []
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(max(DEADLINE, 0.0), self._end)
+        self._timer.daemon = True
+
+    def __enter__(self) -> _Clock:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            for twin in self._sockets:
+                twin.close()
+
+    def watch(self, connected: socket.socket) -> None:
+        """End this connection too, at once if the time is up."""
+        with self._lock:  # of its own: encryption takes the first one away
+            self._sockets.append(connected.dup())
+        if self.is_up:
+            self._end()
+
+    def _end(self) -> None:
+        self.is_up = True
+        with self._lock:
+            for twin in self._sockets:
+                with suppress(OSError):
+                    twin.shutdown(socket.SHUT_RDWR)
+
+
+class _Connection(http.client.HTTPConnection):
+    clock: _Clock
+
+    def connect(self) -> None:
+        super().connect()
+        self.clock.watch(self.sock)
+
+
+class _SafeConnection(http.client.HTTPSConnection, _Connection):
+    """Watched before its handshake: connecting it connects a `_Connection` first."""
+
+
+class _Handler(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
+    """Speaks http and https over connections that a clock ends."""
+
+    def __init__(self, clock: _Clock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(partial(self._connect, _Connection), req)
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(partial(self._connect, _SafeConnection), req)
+
+    def _connect(self, kind: type[_Connection], host: str, **options: Any) -> _Connection:
+        connection = kind(host, **options)
+        connection.clock = self._clock
+        return connection
+
+
 def _download(url: str) -> bytes:
-    for pause in PAUSES:
-        try:
-            return _once(url)
-        except ConnectionError:
-            time.sleep(pause)
-    try:
-        return _once(url)
-    except ConnectionError as error:
-        raise UnreadablePhotoError(f"cannot be downloaded: {error}") from error
+    with _Clock() as clock:
+        for pause in (*PAUSES, None):
+            try:
+                return _once(url, clock)
+            except (ConnectionError, UnreadablePhotoError) as error:
+                if clock.is_up:
+                    raise UnreadablePhotoError(
+                        f"takes longer than {DEADLINE:g} s to download"
+                    ) from error
+                if isinstance(error, UnreadablePhotoError):
+                    raise
+                if pause is None:
+                    raise UnreadablePhotoError(f"cannot be downloaded: {error}") from error
+                time.sleep(pause)
+    raise AssertionError("the last attempt returns or raises")
 
 
-def _once(url: str) -> bytes:
+def _once(url: str, clock: _Clock) -> bytes:
     """Download a photo. Raises ConnectionError where another attempt may do better."""
     headers = {"User-Agent": "classeur"}
     try:
         request = urllib.request.Request(quote(url, safe=_RESERVED), headers=headers)
-        with _opener().open(request, timeout=TIMEOUT) as response:
-            return _body(response)
+        with _opener(clock).open(request, timeout=TIMEOUT) as response:
+            return _body(response, clock)
     except urllib.error.HTTPError as error:
-        answer = f"the server answered {error.code} {printable(error.reason)}"
+        answer = f"the server answered {error.code} {_line(str(error.reason))}".rstrip()
         error.close()
         if error.code in _PASSING:
             raise ConnectionError(answer) from error
@@ -108,33 +187,30 @@ def _once(url: str) -> bytes:
         raise UnreadablePhotoError(f"cannot be downloaded: {_words(reason)}") from error
 
 
-def _opener() -> urllib.request.OpenerDirector:
+def _opener(clock: _Clock) -> urllib.request.OpenerDirector:
     """Return what speaks http and https and nothing else, wherever it may be redirected to."""
     opener = urllib.request.OpenerDirector()
     for handler in (
-        urllib.request.ProxyHandler,
-        urllib.request.UnknownHandler,
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
-        urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPRedirectHandler,
-        urllib.request.HTTPErrorProcessor,
+        urllib.request.ProxyHandler(),
+        urllib.request.UnknownHandler(),
+        _Handler(clock),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPRedirectHandler(),
+        urllib.request.HTTPErrorProcessor(),
     ):
-        opener.add_handler(handler())
+        opener.add_handler(handler)
     return opener
 
 
-def _body(response: Any) -> bytes:
+def _body(response: Any, clock: _Clock) -> bytes:
     if (response.length or 0) > MAX_BYTES:
         raise _too_large()
-    end, content = time.monotonic() + DEADLINE, bytearray()
+    content = bytearray()
     while block := response.read1(_BLOCK):
         content += block
         if len(content) > MAX_BYTES:
             raise _too_large()
-        if time.monotonic() > end:
-            raise UnreadablePhotoError(f"takes longer than {DEADLINE:g} s to download")
-    if response.length:
+    if response.length or clock.is_up:
         raise ConnectionError("the connection broke off")
     return bytes(content)
 
@@ -188,5 +264,10 @@ def _words(reason: object) -> str:
     if isinstance(reason, TimeoutError):
         return f"nothing came for {TIMEOUT:g} s"
     strerror = reason.strerror if isinstance(reason, OSError) else None
-    text = " ".join(printable(strerror or str(reason)).split())
-    return text[:200] or type(reason).__name__
+    return _line(strerror or str(reason)) or type(reason).__name__
+
+
+def _line(text: str) -> str:
+    """Return what a stranger says as one short line, without control characters."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in printable(text))
+    return " ".join(shown.split())[:200]

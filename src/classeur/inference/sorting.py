@@ -16,7 +16,7 @@ import stat
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -36,6 +36,8 @@ UNREADABLE, STRANGE, UNSURE = "unreadable", "strange", "unsure"
 _ENDING = ".unfinished"
 _LONGEST = 200
 """Longest name of a folder or a photo, in bytes; file systems take 255."""
+_LONGEST_SUFFIX = 32
+"""Longest ending of a photo, in bytes; what is longer is part of its name."""
 
 _FORBIDDEN = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f]|^[. ]|[. ]$')
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -53,7 +55,7 @@ class Sorter:
     twice: moving then removes the original.
 
     Args:
-        folder: made if it is not there; one process at a time.
+        folder: made if it is not there; one process at a time, see `alone`.
         class_names: all classes of the run.
         how: `copy`; `link`, a symbolic link to the absolute path; or `move`.
 
@@ -75,17 +77,23 @@ class Sorter:
         except OSError as error:
             raise InferenceError(f"cannot make {folder}: {error.strerror or error}.") from error
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep other processes out while a block lasts, before anything else is begun.
+
+        Raises:
+            RunFolderError: if another process is sorting into the folder.
+        """
+        return locked(self.folder)
+
     def sorted(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
         """Bring each photo to its place, and pass its prediction on.
 
         Raises:
             InferenceError: if the folder cannot be written to.
-            RunFolderError: if another process is sorting into it.
         """
-        with locked(self.folder):
-            for prediction in predictions:
-                self.place(prediction)
-                yield prediction
+        for prediction in predictions:
+            self.place(prediction)
+            yield prediction
 
     def place(self, prediction: Prediction) -> None:
         """Bring one photo to its place. Raises InferenceError if that cannot be written to."""
@@ -177,8 +185,8 @@ def folder_names(class_names: Sequence[str]) -> dict[str, str]:
 
 def safe_name(text: str) -> str:
     """Return a text as the name of a file or folder that any file system takes."""
-    cut = text.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore")
-    safe = _FORBIDDEN.sub("_", unicodedata.normalize("NFC", cut))
+    whole = unicodedata.normalize("NFC", text).encode("utf-8", "replace")
+    safe = _FORBIDDEN.sub("_", whole[:_LONGEST].decode("utf-8", "ignore"))
     return f"{safe}_" if not safe or _DEVICES.fullmatch(safe) else safe
 
 
@@ -191,6 +199,8 @@ def _numbered(name: str, number: int, ending: str | None = None) -> str:
     if number == 1:
         return name
     suffix = Path(name).suffix if ending is None else ending
+    if len(os.fsencode(suffix)) > _LONGEST_SUFFIX:
+        suffix = ""
     stem = os.fsencode(name.removesuffix(suffix))[:_LONGEST]
     whole = stem.decode("utf-8", "ignore") if len(stem) == _LONGEST else os.fsdecode(stem)
     return f"{whole} ({number}){suffix}"
@@ -226,9 +236,15 @@ def _was_moved(source: Path, target: Path) -> bool:
     """Whether a process was killed between the two halves of moving; the second is done now."""
     if not _is_copy_of(source, target):
         return False
-    if source.is_symlink() or not source.samefile(target) or target.stat().st_nlink > 1:
+    if not _is_same_entry(source, target):
         source.unlink()
     return True
+
+
+def _is_same_entry(one: Path, other: Path) -> bool:
+    """Whether two paths are one entry of one folder; capitals are one where folders ignore them."""
+    is_alike = safe_name(one.name).casefold() == safe_name(other.name).casefold()
+    return is_alike and one.parent.samefile(other.parent)
 
 
 def _copy(source: Path, temporary: Path, target: Path) -> None:

@@ -6,7 +6,7 @@ import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,7 +18,7 @@ from classeur.inference.remote import Remote, check_url, is_url, photo_at
 STDIN = "-"
 """The argument that stands for a list on standard input."""
 
-_LONGEST = 1 << 16
+_LONGEST = 1 << 14
 """Longest path or URL of a list, in bytes; more is no list."""
 
 _BLOCK = 1 << 16
@@ -33,6 +33,8 @@ class Sources:
     """Photos in the order of the arguments; standard input is read as they are asked for."""
 
     listed: Sequence[Listed]
+    without: Path | None = None
+    """A folder; photos in it are left out of lists."""
 
     @property
     def total(self) -> int | None:
@@ -47,6 +49,7 @@ class Sources:
         return Sources([item for item in self.listed if isinstance(item, (tuple, Remote))])
 
     def __iter__(self) -> Iterator[Path | Remote]:
+        inside = lru_cache(partial(_is_in, folder=self.without))
         for item in self.listed:
             if isinstance(item, tuple):
                 folder, names = item
@@ -54,7 +57,9 @@ class Sources:
             elif isinstance(item, Remote):
                 yield item
             else:
-                yield from map(photo_at, read_list(item))
+                for photo in map(photo_at, read_list(item)):
+                    if isinstance(photo, Remote) or not inside(photo.parent):
+                        yield photo
 
 
 def find_sources(
@@ -70,10 +75,11 @@ def find_sources(
     Args:
         arguments: as on the command line.
         stdin: what `-` stands for. None: a file of that name.
-        without: a folder whose photos are left out, wherever it lies.
+        without: a folder whose photos are left out of folders and lists, wherever it lies.
 
     Raises:
-        InferenceError: if something is not there, or there are no photos at all.
+        InferenceError: if something is not there, an argument lies in `without`, or there are no
+            photos at all.
     """
     given = [str(argument) for argument in arguments]
     if stdin is not None and given.count(STDIN) > 1:
@@ -95,7 +101,7 @@ def find_sources(
                 _add(listed, path, without)
     if not any(item[1] if isinstance(item, tuple) else True for item in listed):
         raise InferenceError(f"no photos in {', '.join(given)}.")
-    return Sources(listed)
+    return Sources(listed, without)
 
 
 def read_list(stream: BinaryIO) -> Iterator[str]:
@@ -110,10 +116,11 @@ def read_list(stream: BinaryIO) -> Iterator[str]:
         if not separator and (b"\0" in rest or b"\n" in rest):
             separator = b"\0" if b"\0" in rest else b"\n"
         *entries, rest = rest.split(separator) if separator else [rest]
-        if len(rest) > _LONGEST:
+        longest = max(map(len, (*entries, rest)))
+        if longest > _LONGEST:
             raise InferenceError(
                 f"standard input holds no list: expected a path or URL a line, received "
-                f"{len(rest):,} bytes without an end."
+                f"{longest:,} bytes without an end."
             )
         yield from _entries(entries, separator)
     yield from _entries([rest], separator)
@@ -155,7 +162,7 @@ def _matches(text: str) -> Iterator[Path]:
 
 def _add(listed: list[Listed], path: Path, without: Path | None) -> None:
     """Add a file, or the photos below a folder."""
-    if without is not None and _is_in(path, without):
+    if _is_in(path, without):
         raise InferenceError(
             f"{path} lies in {without}, which the photos are sorted into. Give other photos, or "
             "another folder to sort into."
@@ -163,7 +170,7 @@ def _add(listed: list[Listed], path: Path, without: Path | None) -> None:
     if path.is_dir():
         listing = Listing(path, "")
         names = list(walk_photos(path, listing)) + [item.path for item in listing.unreadable]
-        inside = lru_cache(lambda folder: without is not None and _is_in(folder, without))
+        inside = lru_cache(partial(_is_in, folder=without))
         listed.append((path, [name for name in names if not inside((path / name).parent)]))
     elif listed and isinstance(listed[-1], tuple) and listed[-1][0] == Path():
         listed[-1][1].append(str(path))
@@ -171,6 +178,9 @@ def _add(listed: list[Listed], path: Path, without: Path | None) -> None:
         listed.append((Path(), [str(path)]))
 
 
-def _is_in(path: Path, folder: Path) -> bool:
+def _is_in(path: Path, folder: Path | None) -> bool:
     """Whether a path is a folder or lies in it, by whatever links it is named."""
-    return path.resolve().is_relative_to(folder.resolve())
+    try:
+        return folder is not None and path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):  # a circle of links, or no path at all
+        return False

@@ -26,8 +26,8 @@ from classeur.errors import InferenceError
 from classeur.inference.predictor import Prediction
 from classeur.run_folder import RunFolder, read_json, replacing, write_json
 
-_LONGEST = 1 << 16
-"""Longest row, in bytes; paths have 4,096 at most."""
+_LONGEST = 1 << 24
+"""Longest row, in bytes: a path, and the names of as many classes as were asked for."""
 
 Facts = Mapping[str, Any]
 
@@ -143,11 +143,12 @@ def _take_rows(begun: Unfinished, columns: Sequence[str]) -> None:
     """Read the rows that are there, and cut off what was not written to its end."""
     part, end, row = part_of(begun.path), 0, None
     with part.open("rb") as file:
+        _check_start(file, part)
         if begun.stays_resumable:
             for row, to in _rows(file, part, columns):
                 begun.done.add(row["path"])
                 end = to
-        elif len(list(islice(_records(file, _is_csv(part)), 2))) > _is_csv(part):
+        elif len(list(islice(_records(file), 2))) > _is_csv(part):
             raise InferenceError(
                 f"{part} holds the rows of a run that did not end. Go on with --resume, or "
                 "remove it first."
@@ -156,6 +157,14 @@ def _take_rows(begun: Unfinished, columns: Sequence[str]) -> None:
         _check_note(part, begun.path, begun.facts)
         begun.last, begun.has_rows = _prediction(row), True
     begun.file.truncate(end)
+
+
+def _check_start(file: BinaryIO, part: Path) -> None:
+    """Raise InferenceError unless a file begins as predict begins it, be it with half a word."""
+    start = b"path," if _is_csv(part) else b'{"path": '
+    if not start.startswith(file.read(len(start))):
+        raise InferenceError(f"{part} holds no rows of predict. Choose another file.")
+    file.seek(0)
 
 
 def _check_note(file: Path, path: Path, facts: Facts) -> None:
@@ -167,6 +176,11 @@ def _check_note(file: Path, path: Path, facts: Facts) -> None:
             "--resume to write it anew, or choose another file."
         )
     there = read_json(note)
+    if not isinstance(there, dict):
+        raise InferenceError(
+            f"{file} cannot be gone on with: {note.name} does not say which run it is of. Choose "
+            "another file."
+        )
     differing = [name for name in facts if there.get(name) != facts[name]]
     if differing:
         listed = "; ".join(f"{name} {_short(there.get(name))}, now {_short(facts[name])}"
@@ -187,12 +201,12 @@ def _rows(
 ) -> Iterator[tuple[dict[str, Any], int]]:
     """Yield each whole row, and where it ends."""
     is_csv = _is_csv(path)
-    for number, (record, end) in enumerate(_records(file, is_csv)):
+    for number, (record, end) in enumerate(_records(file, columns if is_csv else ())):
         try:
-            row = _from_csv(record, columns) if is_csv else json.loads(record)
-            if list(row) != list(columns) or (is_csv and not number and row["path"] != "path"):
+            row = _from_csv(record, columns) if is_csv else _from_json(record, columns)
+            if is_csv and not number and row["path"] != "path":
                 raise ValueError("it has other columns")
-        except ValueError as error:
+        except (ValueError, RecursionError, csv.Error) as error:
             raise InferenceError(
                 f"{path}, row {number + 1}, cannot be gone on with: {error}. Expected the columns "
                 f"{', '.join(columns)}."
@@ -205,24 +219,51 @@ def _is_csv(part: Path) -> bool:
     return part.suffixes[-2].lower() == ".csv"
 
 
-def _records(file: BinaryIO, quoted: bool) -> Iterator[tuple[bytes, int]]:
-    """Yield each whole record, and where it ends. A quoted value may hold line ends."""
-    record, end = b"", 0
-    for line in file:
+def _records(file: BinaryIO, columns: Sequence[str] = ()) -> Iterator[tuple[bytes, int]]:
+    """Yield each whole line, or of CSV with such columns each whole record, and where it ends.
+
+    In CSV, a quoted value may hold line ends.
+    """
+    record, quotes, number, end = bytearray(), 0, 1, 0
+    while len(record) <= _LONGEST and (line := file.readline(_LONGEST + 1)):
         record += line
-        if len(record) > _LONGEST:
-            raise InferenceError(f"{file.name} holds no rows of predict. Choose another file.")
-        if record.endswith(b"\n") and not (quoted and record.count(b'"') % 2):
+        quotes += line.count(b'"')
+        if line.endswith(b"\n") and not (columns and quotes % 2):
             end += len(record)
-            yield record, end
-            record = b""
+            yield bytes(record), end
+            record, quotes, number = bytearray(), 0, number + 1
+    _check_rest(bytes(record), file.name, number, columns)
+
+
+def _check_rest(record: bytes, name: str, number: int, columns: Sequence[str]) -> None:
+    """Raise InferenceError if what seems to be half a record may hold whole ones."""
+    lines = record.split(b"\n")[1:-1]
+    if columns and any(line.count(b",") >= len(columns) - 1 for line in lines):
+        raise InferenceError(
+            f"{name}, row {number}, has a quote without its end, and rows after it that would be "
+            "lost. Mend that row, or choose another file."
+        )
+    if len(record) > _LONGEST:
+        raise InferenceError(f"{name} holds no rows of predict. Choose another file.")
 
 
 def _from_csv(record: bytes, columns: Sequence[str]) -> dict[str, str]:
-    (values,) = csv.reader(io.StringIO(record.decode("utf-8"), newline=""))
-    if len(values) != len(columns):
-        raise ValueError(f"it has {len(values)} values")
-    return dict(zip(columns, values, strict=True))
+    csv.field_size_limit(_LONGEST)
+    rows = list(csv.reader(io.StringIO(record.decode("utf-8"), newline="")))
+    if len(rows) != 1 or len(rows[0]) != len(columns):
+        raise ValueError(f"it has {sum(map(len, rows))} values")
+    return dict(zip(columns, rows[0], strict=True))
+
+
+def _from_json(record: bytes, columns: Sequence[str]) -> dict[str, Any]:
+    row = json.loads(record)
+    if not isinstance(row, dict) or list(row) != list(columns):
+        raise ValueError("it has other columns")
+    if not all(isinstance(row[name] or "", str) for name in ("path", "label", "error")):
+        raise ValueError("its path, label or error is no text")
+    if not row["path"]:
+        raise ValueError("it has no path")
+    return row
 
 
 def _prediction(row: Mapping[str, Any]) -> Prediction:
