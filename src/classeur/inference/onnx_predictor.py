@@ -43,7 +43,7 @@ class OnnxPredictor(Predictor):
             self._preprocessing = Preprocessing.from_dict(json.loads(facts["preprocessing"]))
             thresholds = json.loads(facts["abstention"])
             self._abstention = Abstention.from_dict(thresholds) if thresholds else None
-            self._names = names
+            self._names: list[str] = names
             self._session = session(network)
             _check(self._session, names, self._preprocessing)
         except (KeyError, TypeError, ValueError, AttributeError, ClasseurError) as error:
