@@ -18,8 +18,9 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from classeur.board import finding, states
+from classeur.board import finding, reading
 from classeur.data.manifest import read_manifest
+from classeur.errors import RunFolderError
 from classeur.evaluation.predictions import read_predictions
 from classeur.run_folder import RunFolder, is_locked, locked
 
@@ -143,10 +144,27 @@ def test_figures_that_are_no_numbers_are_none(client: Made, runs: Path) -> None:
 
 
 def test_a_huge_file_is_not_read(client: Made, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(states, "LARGEST", 1000)
+    monkeypatch.setitem(reading.LARGEST, "config.toml", 1000)
     reason = runs_of(client())[DENSE]["reason"]
     assert reason.startswith("config.toml has 1,")
-    assert reason.endswith("bytes; a file of a run has at most 1,000.")
+    assert reason.endswith("bytes; that of a run or study has at most 1,000.")
+
+
+@pytest.mark.parametrize("part", ["a", '"a b"', "',='", "1", '"\\""'])
+def test_a_key_too_deep_is_not_parsed(client: Made, runs: Path, part: str) -> None:
+    deep = " . ".join([part] * 5000) + " = 1"
+    (runs / "un classeur" / "dense" / "config.toml").write_text(deep)
+    began = time.monotonic()
+    reason = runs_of(client())[DENSE]["reason"]
+    assert reason == "config.toml has a key of more than 32 parts."
+    assert time.monotonic() - began < 3
+
+
+def test_a_file_that_has_grown_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(reading.LARGEST, "config.toml", 10)
+    (tmp_path / "config.toml").write_text("a = 12345678")
+    with pytest.raises(RunFolderError, match="config.toml has more than 10 bytes"):
+        reading.read_toml(tmp_path / "config.toml")
 
 
 def test_pipes_and_links_are_not_followed(client: Made, runs: Path, tmp_path: Path) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +153,41 @@ def test_a_training_can_begin_while_many_look(address: Address, runs: Path) -> N
     stop.set()
     for one in lookers:
         one.join()
+
+
+SLOW = """
+import sys, time
+from pathlib import Path
+from classeur.board import states
+from classeur.board.launch import serve_board
+from classeur.board.settings import BoardConfig
+
+def slowly(path):
+    print("reads", flush=True)
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        pass
+
+states.read_toml = slowly
+said = lambda text: print(text, flush=True)
+serve_board(Path(sys.argv[1]), BoardConfig(port=0, stop_seconds=1), tell=said)
+"""
+
+
+def test_the_board_ends_although_a_file_is_being_read(runs: Path) -> None:
+    command = [sys.executable, "-c", SLOW, str(runs)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        place = process.stdout.readline().split()[2]
+        asking = threading.Thread(target=_asked, args=(f"{place}api/runs",))
+        asking.start()
+        assert process.stdout.readline() == "reads\n"
+        process.terminate()
+        assert process.wait(20) == 0
+        assert "given up" in process.stdout.read()
+        asking.join()
+
+
+def _asked(address: str) -> None:
+    with suppress(httpx.HTTPError):
+        httpx.get(address, timeout=60)

@@ -32,7 +32,8 @@ from classeur.board.finding import Found
 from classeur.board.guard import SHEET_POLICY, Guard
 from classeur.board.pictures import picture, root_of
 from classeur.board.settings import BoardConfig
-from classeur.board.states import check_files, finite, why
+from classeur.board.reading import check_files
+from classeur.board.states import finite, why
 from classeur.board.watcher import Watcher
 from classeur.data.manifest import ManifestRow, read_manifest
 from classeur.data.reader import PhotoReader

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from classeur.board.finding import Found
-from classeur.errors import ClasseurError, RunFolderError
+from classeur.board.reading import check_files, read_toml
+from classeur.errors import ClasseurError
 from classeur.run_folder import RunFolder, is_locked, printable, read_json
 from classeur.training.history import EpochRow, best_row, read_history
-
-LARGEST = 32 << 20
-"""Bytes of a file that is read; a larger one is none that Classeur has written."""
-
-_STREAMED = frozenset({"report.html", "index.html", "predictions.parquet"})
 
 
 @dataclass(frozen=True)
@@ -134,20 +129,9 @@ def why(error: Exception) -> str:
     return printable(f"it cannot be read: {text}")[:500]
 
 
-def check_files(one: Found) -> None:
-    """Raise RunFolderError if a file is larger than any that Classeur writes."""
-    for name, (_, size) in one.files.items():
-        if size > LARGEST and name not in _STREAMED:
-            raise RunFolderError(
-                f"{name} has {size:,} bytes; a file of a run has at most {LARGEST:,}."
-            )
-    if one.head and one.head[1] > LARGEST:
-        raise RunFolderError(f"head/history.csv has {one.head[1]:,} bytes.")
-
-
 def _of_run(one: Found, situation: str) -> dict[str, Any]:
     run, files = RunFolder(one.path), one.files
-    config = tomllib.loads(run.config.read_text(encoding="utf-8", errors="surrogateescape"))
+    config = read_toml(run.config)
     history = read_history(run.history) if "history.csv" in files else []
     head = read_history(run.path / "head" / "history.csv") if one.head else []
     learns_head = bool(head) and not history
@@ -182,7 +166,7 @@ def _of_group(one: Found, situation: str) -> dict[str, Any]:
     skipped = {str(rung): printable(str(reason)) for rung, reason in told.items()}
     others = dict(skipped)
     if one.kind == "study":
-        asked = tomllib.loads((one.path / "study.toml").read_text(encoding="utf-8"))
+        asked = read_toml(one.path / "study.toml")
         others = {str(rung): skipped.get(str(rung), "") for rung in asked.get("rungs", [])}
     finished = "finished" if "index.html" in one.files else "interrupted"
     return {
