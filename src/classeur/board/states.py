@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from classeur.board.finding import Found
@@ -13,6 +14,15 @@ from classeur.board.reading import check_files, read_toml
 from classeur.errors import ClasseurError
 from classeur.run_folder import RunFolder, is_locked, printable, read_json
 from classeur.training.history import EpochRow, best_row, read_history
+
+MOST_OTHERS = 200
+"""Rungs without a run that are shown."""
+
+_HUGE = 10**9
+"""No number of epochs; one of thousands of digits could not even be written."""
+
+_LONGEST = 200
+"""Characters of a name, at most."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,8 @@ class State:
     """Of a study: name of the run that validation chose."""
     others: dict[str, str] = field(default_factory=dict)
     """Of a study: rung without a run -> why it was skipped; empty: it waits for its turn."""
+    more_others: int = 0
+    """Such rungs beyond the first ones."""
 
 
 class Reader:
@@ -142,7 +154,7 @@ def _of_run(one: Found, situation: str) -> dict[str, Any]:
     is_trained = "training.json" in files
     more: dict[str, Any] = {
         "state": situation,
-        "recipe": printable(str(config.get("recipe", ""))),
+        "recipe": _name(config.get("recipe", "")),
         "stage": "scoring" if is_trained else "head" if learns_head else "training",
         "epoch": shown[-1].epoch if shown else 0,
         "epochs": epochs,
@@ -163,15 +175,15 @@ def _of_run(one: Found, situation: str) -> dict[str, Any]:
 def _of_group(one: Found, situation: str) -> dict[str, Any]:
     comparison = _mapping(one, "comparison.json")
     told = _part(comparison, "skipped")
-    skipped = {str(rung): printable(str(reason)) for rung, reason in told.items()}
+    skipped = {_name(rung): printable(str(reason))[:500] for rung, reason in told.items()}
     others = dict(skipped)
     if one.kind == "study":
         asked = read_toml(one.path / "study.toml")
-        others = {str(rung): skipped.get(str(rung), "") for rung in asked.get("rungs", [])}
+        others = {_name(rung): skipped.get(_name(rung), "") for rung in asked.get("rungs", [])}
     finished = "finished" if "index.html" in one.files else "interrupted"
     return {
         "state": situation or finished,
-        "chosen": printable(str(comparison.get("chosen_run", ""))),
+        "chosen": _name(comparison.get("chosen_run", "")),
         "others": others,
     }
 
@@ -189,11 +201,16 @@ def _with_runs(state: State, states: Mapping[str, State]) -> State:
         state,
         done=sum(one.state == "finished" for one in runs),
         total=len(runs) + sum(not reason for reason in others.values()),
-        others=others,
+        others=dict(islice(others.items(), MOST_OTHERS)),
+        more_others=max(0, len(others) - MOST_OTHERS),
         when=max([state.when, *(one.when for one in runs)]),
         val_accuracy=max(values, default=None),
         test_accuracy=best[0].test_accuracy if best else None,
     )
+
+
+def _name(value: Any) -> str:
+    return printable(str(value))[:_LONGEST]
 
 
 def _seconds_left(history: Sequence[EpochRow], epochs: int) -> float | None:
@@ -203,7 +220,7 @@ def _seconds_left(history: Sequence[EpochRow], epochs: int) -> float | None:
 
 def _number(config: dict[str, Any], section: str, name: str) -> int:
     value = _part(config, section).get(name, 0)
-    return value if isinstance(value, int) else 0
+    return value if isinstance(value, int) and abs(value) < _HUGE else 0
 
 
 def _part(values: dict[str, Any], name: str) -> dict[str, Any]:
