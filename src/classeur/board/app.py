@@ -191,7 +191,7 @@ def _add_states(app: FastAPI, board: Board) -> None:
     watcher = board.watcher
 
     @app.get("/api/runs")
-    async def runs(since: str = "") -> JSONResponse:
+    async def runs(since: str = "") -> Response:
         await watcher.look()
         return Response(watcher.since(since), media_type="application/json")
 
