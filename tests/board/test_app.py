@@ -8,6 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from classeur.board import finding, states
+from classeur.board import finding, reading, watcher
 from classeur.data.manifest import read_manifest
+from classeur.errors import RunFolderError
 from classeur.evaluation.predictions import read_predictions
 from classeur.run_folder import RunFolder, is_locked, locked
 
@@ -92,6 +94,37 @@ def test_rungs_that_are_not_begun(client: Made, runs: Path) -> None:
     assert (found["done"], found["total"]) == (1, 2)
 
 
+def test_of_many_rungs_the_first_are_shown(client: Made, runs: Path) -> None:
+    rungs = [f"r{number}" for number in range(1000)] + ["x" * 5000]
+    (runs / "un classeur" / "study.toml").write_text(f"rungs = {json.dumps(rungs)}")
+    found = runs_of(client())[STUDY]
+    assert list(found["others"]) == rungs[:200]
+    assert (found["more_others"], found["total"]) == (801, 1004)
+
+
+def test_a_state_is_written_once_for_all_who_ask(
+    client: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+
+    def counted(state: Any) -> dict[str, Any]:
+        written.append(state.id)
+        return asdict(state)
+
+    monkeypatch.setattr(watcher, "asdict", counted)
+    board = client()
+    for _ in range(3):
+        assert len(runs_of(board)) == 4
+        time.sleep(0.1)
+    assert len(written) == 4
+
+
+def test_numbers_that_are_none_do_not_silence_the_board(client: Made, runs: Path) -> None:
+    config = f'recipe = "x"\n[training]\nepochs = 0x{"f" * 9000}\n'
+    (runs / "un classeur" / "dense" / "config.toml").write_text(config)
+    assert runs_of(client())[DENSE]["epochs"] == 0
+
+
 def test_to_look_disturbs_no_training(tmp_path: Path) -> None:
     assert not is_locked(tmp_path)
     with locked(tmp_path):
@@ -143,10 +176,27 @@ def test_figures_that_are_no_numbers_are_none(client: Made, runs: Path) -> None:
 
 
 def test_a_huge_file_is_not_read(client: Made, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(states, "LARGEST", 1000)
+    monkeypatch.setitem(reading.LARGEST, "config.toml", 1000)
     reason = runs_of(client())[DENSE]["reason"]
     assert reason.startswith("config.toml has 1,")
-    assert reason.endswith("bytes; a file of a run has at most 1,000.")
+    assert reason.endswith("bytes; that of a run or study has at most 1,000.")
+
+
+@pytest.mark.parametrize("part", ["a", '"a b"', "',='", "1", '"\\""'])
+def test_a_key_too_deep_is_not_parsed(client: Made, runs: Path, part: str) -> None:
+    deep = " . ".join([part] * 5000) + " = 1"
+    (runs / "un classeur" / "dense" / "config.toml").write_text(deep)
+    began = time.monotonic()
+    reason = runs_of(client())[DENSE]["reason"]
+    assert reason == "config.toml has a key of more than 32 parts."
+    assert time.monotonic() - began < 3
+
+
+def test_a_file_that_has_grown_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(reading.LARGEST, "config.toml", 10)
+    (tmp_path / "config.toml").write_text("a = 12345678")
+    with pytest.raises(RunFolderError, match=r"config\.toml has more than 10 bytes"):
+        reading.read_toml(tmp_path / "config.toml")
 
 
 def test_pipes_and_links_are_not_followed(client: Made, runs: Path, tmp_path: Path) -> None:
@@ -188,6 +238,7 @@ def test_too_many_folders_are_said_to_be(client: Made, monkeypatch: pytest.Monke
         f"/files/{DENSE}/figures/..%2freport.html", f"/files/{DENSE}/figures/%2e%2e.svg",
         f"/files/{DENSE}/figures/..%2f..%2fx.svg", f"/files/{DENSE}", f"/files/{DENSE}/",
         "/files//etc/passwd", "/files/%00", f"/files/{STUDY}/figures", "/files/%ff/index.html",
+        f"/files/{DENSE}/figures/%00.svg", f"/files/{DENSE}/figures/{'x' * 300}.svg",
     ],
 )  # fmt: skip
 def test_nothing_but_pages_of_runs_is_sent(client: Made, path: str) -> None:
@@ -396,7 +447,8 @@ def test_what_changed_since_a_mark(client: Made, runs: Path) -> None:
     news = board.get("/api/runs", params={"since": first["mark"]}).json()
     assert news["gone"] == [CONV3]
     assert {run["id"] for run in news["runs"]} == {"new", STUDY}
-    for other in ("", "abc-1", "x", first["mark"].split("-")[0] + "-x"):
+    name = first["mark"].split("-")[0]
+    for other in ("", "abc-1", "x", f"{name}-x", f"{name}-", f"{name}-{'9' * 5000}", f"{name}-²"):
         assert board.get("/api/runs", params={"since": other}).json()["whole"]
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,8 @@ import httpx
 import pytest
 
 from classeur.board import watcher
+from classeur.board.app import Following, create_app
+from classeur.board.settings import BoardConfig
 from classeur.run_folder import locked
 from classeur.study.train import train
 
@@ -108,11 +114,53 @@ def test_followers_are_bounded_and_those_who_go_leave_their_place(address: Addre
         time.sleep(0.5)
 
 
+def test_followers_who_come_at_once_are_counted(address: Address) -> None:
+    place = address(max_followers=3)
+    statuses: list[int] = []
+
+    def follow() -> None:
+        with httpx.stream("GET", f"{place}/api/events", timeout=30) as answer:
+            statuses.append(answer.status_code)
+            all_there.wait(30)
+
+    all_there = threading.Barrier(20)
+    threads = [threading.Thread(target=follow) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(statuses) == [200] * 3 + [503] * 17
+
+
+def test_who_goes_before_the_first_event_leaves_his_place(runs: Path) -> None:
+    _, board = create_app(runs, BoardConfig())
+
+    async def gone(_: Any) -> None:
+        raise OSError
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def follow() -> None:
+        with suppress(Exception):
+            await Following(board, "")({"type": "http", "asgi": {}}, receive, gone)
+
+    asyncio.run(follow())
+    assert board.watcher.followers == 0
+
+
+def test_a_mark_that_is_none_is_unknown(address: Address) -> None:
+    place = address()
+    name = httpx.get(f"{place}/api/runs").json()["mark"].split("-")[0]
+    headers = {"Last-Event-ID": f"{name}-{'9' * 5000}"}
+    with httpx.stream("GET", f"{place}/api/events", headers=headers) as answer:
+        assert next(events(answer.iter_lines()))["whole"]
+
+
 def test_the_board_ends_although_somebody_follows(runs: Path) -> None:
     import socket
 
     from classeur.board.launch import server_of
-    from classeur.board.settings import BoardConfig
 
     server, board = server_of(runs, BoardConfig(stop_seconds=20))
     listener = socket.create_server(("127.0.0.1", 0))
@@ -150,3 +198,41 @@ def test_a_training_can_begin_while_many_look(address: Address, runs: Path) -> N
     stop.set()
     for one in lookers:
         one.join()
+
+
+SLOW = """
+import sys, time
+from pathlib import Path
+from classeur.board import states
+from classeur.board.launch import serve_board
+from classeur.board.settings import BoardConfig
+
+def slowly(path):
+    print("reads", flush=True)
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        pass
+
+states.read_toml = slowly
+said = lambda text: print(text, flush=True)
+serve_board(Path(sys.argv[1]), BoardConfig(port=0, stop_seconds=1), tell=said)
+"""
+
+
+def test_the_board_ends_although_a_file_is_being_read(runs: Path) -> None:
+    command = [sys.executable, "-c", SLOW, str(runs)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        place = process.stdout.readline().split()[2]
+        asking = threading.Thread(target=_asked, args=(f"{place}api/runs",))
+        asking.start()
+        assert process.stdout.readline() == "reads\n"
+        process.terminate()
+        assert process.wait(20) == 0
+        assert "given up" in process.stdout.read()
+        asking.join()
+
+
+def _asked(address: str) -> None:
+    with suppress(httpx.HTTPError):
+        httpx.get(address, timeout=60)

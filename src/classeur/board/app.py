@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from classeur.board.comparing import (
     CELLS,
@@ -31,8 +32,9 @@ from classeur.board.comparing import (
 from classeur.board.finding import Found
 from classeur.board.guard import SHEET_POLICY, Guard
 from classeur.board.pictures import picture, root_of
+from classeur.board.reading import check_files
 from classeur.board.settings import BoardConfig
-from classeur.board.states import check_files, finite, why
+from classeur.board.states import finite, why
 from classeur.board.watcher import Watcher
 from classeur.data.manifest import ManifestRow, read_manifest
 from classeur.data.reader import PhotoReader
@@ -110,6 +112,25 @@ class Board:
         return picture(reader, rows[row])
 
 
+class Following(StreamingResponse):
+    """The events for one follower, who has a place from here to the end, however it ends."""
+
+    def __init__(self, board: Board, mark: str) -> None:
+        super().__init__(board.watcher.follow(mark), media_type="text/event-stream")
+        self._board = board
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send until the follower goes or the board ends. Raises Refused (503): no place left."""
+        watcher = self._board.watcher
+        if watcher.followers >= self._board.settings.max_followers:
+            raise Refused(503, "too many pages follow this board; ask again now and then.")
+        watcher.followers += 1
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            watcher.followers -= 1
+
+
 class Kept:
     """A run as it was when it was found: the same as long as its files have not changed."""
 
@@ -170,19 +191,15 @@ def _add_states(app: FastAPI, board: Board) -> None:
     watcher = board.watcher
 
     @app.get("/api/runs")
-    async def runs(since: str = "") -> JSONResponse:
+    async def runs(since: str = "") -> Response:
         await watcher.look()
-        return JSONResponse(watcher.since(since))
+        return Response(watcher.since(since), media_type="application/json")
 
     @app.get("/api/events")
     async def events(
         since: str = "", last_event_id: Annotated[str, Header()] = ""
     ) -> StreamingResponse:
-        if watcher.followers >= board.settings.max_followers:
-            raise Refused(503, "too many pages follow this board; ask again now and then.")
-        return StreamingResponse(
-            watcher.follow(last_event_id or since), media_type="text/event-stream"
-        )
+        return Following(board, last_event_id or since)
 
     @app.get("/api/run")
     async def run(id_: Annotated[str, Query(alias="id")]) -> JSONResponse:
@@ -229,11 +246,19 @@ def _add_files(app: FastAPI, board: Board) -> None:
         else:
             one, below, kind = await board.one("/".join(parts[:-1])), "", SHEETS.get(parts[-1])
         path = one.path / below / os.fsdecode(unquote_to_bytes(parts[-1]))
-        if kind is None or "%2F" in parts[-1] or path.resolve() != path or not path.is_file():
+        if kind is None or "%2F" in parts[-1] or not _is_own_file(path):
             raise Refused(404, "there is no such page in this folder.")
         return FileResponse(
             path, media_type=kind, headers={"Content-Security-Policy": SHEET_POLICY}
         )
+
+
+def _is_own_file(path: Path) -> bool:
+    """Whether there is such a file, and no link on the way to it."""
+    try:
+        return path.resolve() == path and path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or has a zero byte
+        return False
 
 
 def _canonical(part: str) -> str:

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from classeur.board.finding import Found
-from classeur.board.states import check_files, finite
+from classeur.board.reading import check_files
+from classeur.board.states import finite
 from classeur.data.manifest import ManifestRow, read_manifest
 from classeur.errors import EvaluationError, RunFolderError
 from classeur.evaluation.comparison import compare

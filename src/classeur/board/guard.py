@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import re
 import secrets
-import socket
 from collections.abc import Sequence
 from contextlib import suppress
-from ipaddress import ip_address
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from classeur.inference.serving.names import Names
 
 SEND_SECONDS = 30.0
 """Time for a client to take what it was sent."""
@@ -50,9 +49,7 @@ HEADERS = {
 class Guard:
     """Lets a request through, or answers it.
 
-    Without a token, only requests to an address, to `localhost` or to a name of this machine are
-    answered: a name that somebody else has given to this address (DNS rebinding) would let their
-    pages read the photos.
+    Without a token, only requests to an address or to a name of this machine are answered.
 
     Args:
         app: what is guarded.
@@ -63,7 +60,7 @@ class Guard:
     def __init__(self, app: ASGIApp, token: str, names: Sequence[str] = ()) -> None:
         self._app, self._token = app, token.encode()
         self._session = secrets.token_urlsafe(32).encode()
-        self._names = {"localhost", socket.gethostname().lower(), *(n.lower() for n in names)}
+        self._names = Names(names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -86,7 +83,7 @@ class Guard:
             await (refusal or self._app)(scope, receive, answer)
 
     def _refusal(self, scope: Scope, headers: Headers) -> JSONResponse | None:
-        if not self._token and not self._is_ours(headers.get("host", "")):
+        if not self._token and headers.get("host", "") not in self._names:
             return JSONResponse({"error": "this board is not known by that name."}, 403)
         if scope["method"] not in ("GET", "HEAD", "POST"):
             return JSONResponse({"error": "method not allowed."}, 405)
@@ -98,17 +95,6 @@ class Guard:
         if path in _PAGES or path.startswith(OPEN) or self._is_known(headers):
             return None
         return JSONResponse({"error": "expected this board's token."}, 401)
-
-    def _is_ours(self, host: str) -> bool:
-        """Whether a Host header names an address or this machine."""
-        name = re.sub(r":\d*$", "", host.lower()).rstrip(".")
-        if name in self._names or name.endswith(".localhost"):
-            return True
-        try:
-            ip_address(name.strip("[]"))
-        except ValueError:
-            return False
-        return True
 
     def _is_known(self, headers: Headers) -> bool:
         if not self._token:

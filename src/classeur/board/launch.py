@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -24,9 +26,13 @@ class BoardServer(Server):
     """Ours, which lets those who follow go before it waits for them."""
 
     board: Board
+    overdue: threading.Timer | None = None
+    """Started when it is to end."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the streams, then what uvicorn ends."""
+        if self.overdue is not None:
+            self.overdue.start()
         self.board.watcher.stopping.set()
         await super().shutdown(sockets)
 
@@ -57,9 +63,20 @@ def serve_board(
         server, _ = server_of(root, settings, token)
         for text in announcement(listener.getsockname()[:2], has_token=bool(token)):
             tell(text)
-        with suppress(KeyboardInterrupt):  # uvicorn repeats the signal once it has ended
-            server.run([listener])
+        server.overdue = threading.Timer(settings.stop_seconds, _leave, [tell])
+        server.overdue.daemon = True
+        try:
+            with suppress(KeyboardInterrupt):  # uvicorn repeats the signal once it has ended
+                server.run([listener])
+        finally:
+            server.overdue.cancel()
     tell("stopped")
+
+
+def _leave(tell: Callable[[str], None]) -> None:
+    """End the process although a thread is at work: it only reads, and cannot be ended alone."""
+    tell("stopped; what was still being read or sent was given up")
+    os._exit(0)
 
 
 def server_of(root: Path, settings: BoardConfig, token: str = "") -> tuple[BoardServer, Board]:

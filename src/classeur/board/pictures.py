@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import re
-import tomllib
 from pathlib import Path
 from typing import Any
 
+from classeur.board.reading import read_toml
 from classeur.data.decode import decode
 from classeur.data.manifest import ManifestRow
 from classeur.data.reader import PhotoReader
@@ -29,7 +29,7 @@ def root_of(run: RunFolder) -> Path:
     Raises:
         ClasseurError: if its config does not say.
     """
-    values: Any = tomllib.loads(run.config.read_text(encoding="utf-8", errors="surrogateescape"))
+    values: Any = read_toml(run.config)
     try:
         photos = Path(values["data"]["photos"])
         column = str(values["data"].get("group_column", ""))

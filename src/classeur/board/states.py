@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from classeur.board.finding import Found
-from classeur.errors import ClasseurError, RunFolderError
+from classeur.board.reading import check_files, read_toml
+from classeur.errors import ClasseurError
 from classeur.run_folder import RunFolder, is_locked, printable, read_json
 from classeur.training.history import EpochRow, best_row, read_history
 
-LARGEST = 32 << 20
-"""Bytes of a file that is read; a larger one is none that Classeur has written."""
+MOST_OTHERS = 200
+"""Rungs without a run that are shown."""
 
-_STREAMED = frozenset({"report.html", "index.html", "predictions.parquet"})
+_HUGE = 10**9
+"""No number of epochs; one of thousands of digits could not even be written."""
+
+_LONGEST = 200
+"""Characters of a name, at most."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,8 @@ class State:
     """Of a study: name of the run that validation chose."""
     others: dict[str, str] = field(default_factory=dict)
     """Of a study: rung without a run -> why it was skipped; empty: it waits for its turn."""
+    more_others: int = 0
+    """Such rungs beyond the first ones."""
 
 
 class Reader:
@@ -134,20 +141,9 @@ def why(error: Exception) -> str:
     return printable(f"it cannot be read: {text}")[:500]
 
 
-def check_files(one: Found) -> None:
-    """Raise RunFolderError if a file is larger than any that Classeur writes."""
-    for name, (_, size) in one.files.items():
-        if size > LARGEST and name not in _STREAMED:
-            raise RunFolderError(
-                f"{name} has {size:,} bytes; a file of a run has at most {LARGEST:,}."
-            )
-    if one.head and one.head[1] > LARGEST:
-        raise RunFolderError(f"head/history.csv has {one.head[1]:,} bytes.")
-
-
 def _of_run(one: Found, situation: str) -> dict[str, Any]:
     run, files = RunFolder(one.path), one.files
-    config = tomllib.loads(run.config.read_text(encoding="utf-8", errors="surrogateescape"))
+    config = read_toml(run.config)
     history = read_history(run.history) if "history.csv" in files else []
     head = read_history(run.path / "head" / "history.csv") if one.head else []
     learns_head = bool(head) and not history
@@ -158,7 +154,7 @@ def _of_run(one: Found, situation: str) -> dict[str, Any]:
     is_trained = "training.json" in files
     more: dict[str, Any] = {
         "state": situation,
-        "recipe": printable(str(config.get("recipe", ""))),
+        "recipe": _name(config.get("recipe", "")),
         "stage": "scoring" if is_trained else "head" if learns_head else "training",
         "epoch": shown[-1].epoch if shown else 0,
         "epochs": epochs,
@@ -179,15 +175,15 @@ def _of_run(one: Found, situation: str) -> dict[str, Any]:
 def _of_group(one: Found, situation: str) -> dict[str, Any]:
     comparison = _mapping(one, "comparison.json")
     told = _part(comparison, "skipped")
-    skipped = {str(rung): printable(str(reason)) for rung, reason in told.items()}
+    skipped = {_name(rung): printable(str(reason))[:500] for rung, reason in told.items()}
     others = dict(skipped)
     if one.kind == "study":
-        asked = tomllib.loads((one.path / "study.toml").read_text(encoding="utf-8"))
-        others = {str(rung): skipped.get(str(rung), "") for rung in asked.get("rungs", [])}
+        asked = read_toml(one.path / "study.toml")
+        others = {_name(rung): skipped.get(_name(rung), "") for rung in asked.get("rungs", [])}
     finished = "finished" if "index.html" in one.files else "interrupted"
     return {
         "state": situation or finished,
-        "chosen": printable(str(comparison.get("chosen_run", ""))),
+        "chosen": _name(comparison.get("chosen_run", "")),
         "others": others,
     }
 
@@ -205,11 +201,16 @@ def _with_runs(state: State, states: Mapping[str, State]) -> State:
         state,
         done=sum(one.state == "finished" for one in runs),
         total=len(runs) + sum(not reason for reason in others.values()),
-        others=others,
+        others=dict(islice(others.items(), MOST_OTHERS)),
+        more_others=max(0, len(others) - MOST_OTHERS),
         when=max([state.when, *(one.when for one in runs)]),
         val_accuracy=max(values, default=None),
         test_accuracy=best[0].test_accuracy if best else None,
     )
+
+
+def _name(value: Any) -> str:
+    return printable(str(value))[:_LONGEST]
 
 
 def _seconds_left(history: Sequence[EpochRow], epochs: int) -> float | None:
@@ -219,7 +220,7 @@ def _seconds_left(history: Sequence[EpochRow], epochs: int) -> float | None:
 
 def _number(config: dict[str, Any], section: str, name: str) -> int:
     value = _part(config, section).get(name, 0)
-    return value if isinstance(value, int) else 0
+    return value if isinstance(value, int) and abs(value) < _HUGE else 0
 
 
 def _part(values: dict[str, Any], name: str) -> dict[str, Any]:

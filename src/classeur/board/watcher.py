@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from classeur.board.finding import Finder, Found
 from classeur.board.settings import BoardConfig
@@ -19,6 +19,7 @@ from classeur.run_folder import printable
 HEARTBEAT = 15.0
 """Seconds without news after which a follower is told that there are none."""
 
+_NUMBER = re.compile("[0-9]{1,15}")
 
 _MOST_GONE = 10_000
 """Runs that are there no more and still remembered."""
@@ -39,6 +40,8 @@ class Watcher:
         self.root = root.resolve()
         self.found: dict[str, Found] = {}
         self.states: dict[str, State] = {}
+        self._texts: dict[str, str] = {}
+        """Id -> its state as JSON, made once for all who ask."""
         self.followers = 0
         self.stopping = asyncio.Event()
         self._settings = settings
@@ -56,14 +59,20 @@ class Watcher:
             if time.monotonic() < self._due:
                 return
             began = time.monotonic()
-            found, states = await asyncio.to_thread(self._seen)
+            found, states, texts = await asyncio.to_thread(self._seen)
             ended = time.monotonic()
             self._due = ended + max(self._settings.look_seconds, 4 * (ended - began))
+            self._texts = texts
             self._note(found, states)
 
-    def _seen(self) -> tuple[dict[str, Found], dict[str, State]]:
+    def _seen(self) -> tuple[dict[str, Found], dict[str, State], dict[str, str]]:
         found = self._finder.find()
-        return {one.id: one for one in found}, self._reader.read(found)
+        states = self._reader.read(found)
+        texts = {
+            id_: self._texts[id_] if self.states.get(id_) == state else json.dumps(asdict(state))
+            for id_, state in states.items()
+        }
+        return {one.id: one for one in found}, states, texts
 
     def _note(self, found: dict[str, Found], states: dict[str, State]) -> None:
         new = [id_ for id_ in {**self.states, **states} if self.states.get(id_) != states.get(id_)]
@@ -75,44 +84,45 @@ class Watcher:
             self._name = secrets.token_hex(4)
             self._changed = dict.fromkeys(states, self._number)
 
-    def since(self, mark: str = "") -> dict[str, Any]:
-        """Return what has changed since a mark, and the mark to ask with the next time.
+    @property
+    def mark(self) -> str:
+        """What there is now."""
+        return f"{self._name}-{self._number}"
+
+    def since(self, mark: str = "") -> str:
+        """Return what has changed since a mark, and the mark to ask with the next time, as JSON.
 
         Args:
             mark: of an earlier answer. Empty, or one of another process: everything is new.
         """
         name, _, number = mark.partition("-")
-        whole = name != self._name or not number.isdecimal()
+        whole = name != self._name or not _NUMBER.fullmatch(number)
         after = -1 if whole else int(number)
         new = [id_ for id_, changed in self._changed.items() if changed > after]
-        return {
-            "mark": f"{self._name}-{self._number}",
+        about = {
+            "mark": self.mark,
             "whole": whole,
             "folder": printable(str(self.root)),
             "cut": self._finder.is_cut,
-            "runs": [asdict(self.states[id_]) for id_ in new if id_ in self.states],
             "gone": [] if whole else [id_ for id_ in new if id_ not in self.states],
         }
+        runs = ", ".join(self._texts[id_] for id_ in new if id_ in self._texts)
+        return f'{json.dumps(about)[:-1]}, "runs": [{runs}]}}'
 
     async def follow(self, mark: str = "") -> AsyncIterator[str]:
         """Yield server-sent events: first all that is new since a mark, then what changes."""
-        self.followers += 1
-        try:
-            yield "retry: 2000\n\n"
-            told = time.monotonic()
-            while not self.stopping.is_set():
-                await self.look()
-                news = self.since(mark)
-                if news["mark"] != mark:
-                    mark = news["mark"]
-                    told = time.monotonic()
-                    yield f"id: {mark}\nevent: runs\ndata: {json.dumps(news)}\n\n"
-                elif time.monotonic() - told > HEARTBEAT:
-                    told = time.monotonic()
-                    yield ": nothing new\n\n"
-                await self._pause()
-        finally:
-            self.followers -= 1
+        yield "retry: 2000\n\n"
+        told = time.monotonic()
+        while not self.stopping.is_set():
+            await self.look()
+            if self.mark != mark:
+                news, mark = self.since(mark), self.mark
+                told = time.monotonic()
+                yield f"id: {mark}\nevent: runs\ndata: {news}\n\n"
+            elif time.monotonic() - told > HEARTBEAT:
+                told = time.monotonic()
+                yield ": nothing new\n\n"
+            await self._pause()
 
     async def _pause(self) -> None:
         try:

@@ -27,7 +27,7 @@ def start(run: RunFolder) -> Iterator[Start]:
 
         def started(token: str = "", served: dict[str, Any] | None = None, **settings: Any) -> Any:
             app = create_app(Served(run.path, **(served or {})), ServeConfig(**settings), token)
-            return stack.enter_context(TestClient(app))
+            return stack.enter_context(TestClient(app, base_url="http://127.0.0.1:8000"))
 
         yield started
 

@@ -102,6 +102,51 @@ def test_pages_of_a_site_that_was_named(start: Start, png: bytes) -> None:
     assert named.options("/predict", headers=first).status_code == 200
 
 
+def test_only_names_of_this_machine_are_answered_without_a_token(
+    start: Start, client: TestClient, png: bytes
+) -> None:
+    asks = {"Content-Type": "image/png"}
+    for host in (
+        "127.0.0.1:8000",
+        "localhost:1",
+        "LOCALHOST",
+        "[::1]:8000",
+        "10.0.0.1",
+        "a.localhost",
+    ):
+        assert client.get("/model", headers={"Host": host}).status_code == 200, host
+    for host in ("evil.example", "evil.example:8000", "127.0.0.1.evil.example", ""):
+        for answer in (
+            client.get("/model", headers={"Host": host}),
+            client.post("/predict", content=png, headers={**asks, "Host": host}),
+        ):
+            assert (answer.status_code, answer.json()) == (
+                403, {"error": "this server is not known by that name."},
+            ), host  # fmt: skip
+    named = {"Host": "Photos.example:8000"}
+    assert client.get("/healthz", headers=named).status_code == 200
+    assert start(host="photos.example").get("/model", headers=named).status_code == 200
+    assert start(host="0.0.0.0").get("/model", headers=named).status_code == 403
+    shown = {**named, "Authorization": "Bearer sesam"}
+    assert start(token="sesam").get("/model", headers=shown).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://10.0.0.1:8000", 200), ("https://10.0.0.1:8000", 200), ("https://a.org", 200),
+        ("http://evil", 403), ("http://10.0.0.1:9000", 403), ("http://10.0.0.1", 403),
+        ("null", 403), ("", 403),
+    ],
+)  # fmt: skip
+def test_browsers_that_say_only_the_origin(
+    start: Start, png: bytes, origin: str, status: int
+) -> None:
+    asks = {"Content-Type": "image/png", "Host": "10.0.0.1:8000", "Origin": origin}
+    served = start(allow_origin=("https://a.org",))
+    assert served.post("/predict", content=png, headers=asks).status_code == status
+
+
 def exchange(headers: dict[str, str], chunks: int, *, endless: bool = False) -> tuple[int, Any]:
     """Send a body in chunks to an application that reads none of it.
 
@@ -122,7 +167,7 @@ def exchange(headers: dict[str, str], chunks: int, *, endless: bool = False) -> 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    raw = [(name.encode(), value.encode()) for name, value in {"host": "[::1]", **headers}.items()]
     scope = {"type": "http", "method": "POST", "path": "/predict", "headers": raw}
     asyncio.run(Guard(app, "", ())(scope, receive, send))
     return taken, sent
@@ -152,7 +197,7 @@ def test_who_does_not_read_the_answer_is_not_waited_for(monkeypatch: pytest.Monk
     async def receive() -> dict[str, Any]:
         return {"type": "http.request"}
 
-    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"localhost")]}
     asyncio.run(
         asyncio.wait_for(Guard(PlainTextResponse("hello"), "", ())(scope, receive, never), 5)
     )

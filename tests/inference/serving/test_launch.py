@@ -147,7 +147,7 @@ def test_a_client_that_never_says_what_it_wants_is_sent_away(
 
 def test_a_slow_body_and_one_that_ends_early(address: Callable[..., str], png: bytes) -> None:
     served = address(receive_seconds=0.5)
-    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+    head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
     with ask(served) as slow:
         slow.sendall(head + b"Content-Length: 1000\r\n\r\n" + png[:10])
         assert slow.recv(1000).startswith(b"HTTP/1.1 408 ")

@@ -86,7 +86,8 @@ function notBegun(study) {
   return [
     el("h2", {}, words.notBegun),
     el("ul", {}, others.map(([name, reason]) =>
-      el("li", {}, `${name}: ${words.states[reason ? "skipped" : "waiting"]}`, reason ? el("small", { class: "quiet" }, ` ${reason}`) : ""))),
+      el("li", {}, `${name}: ${words.states[reason ? "skipped" : "waiting"]}`, reason ? el("small", { class: "quiet" }, ` ${reason}`) : "")),
+      study.more_others ? el("li", {}, words.moreOthers(study.more_others)) : ""),
   ];
 }
 

@@ -103,6 +103,7 @@ const en = {
   sheetOf: (name) => `Sheet of ${name}`,
   noSheet: "It has no sheet.",
   notBegun: "Not begun",
+  moreOthers: (count) => `and ${number(count)} more`,
   language: "",
 };
 
@@ -209,6 +210,7 @@ const fr = {
   sheetOf: (name) => `Feuille de ${name}`,
   noSheet: "Il n’a pas de feuille.",
   notBegun: "Pas commencés",
+  moreOthers: (count) => `et ${number(count)} de plus`,
   language: "en",
 };
 

@@ -42,7 +42,7 @@ Result = TypeVar("Result")
 _REASONS = {
     400: "The form cannot be read.",
     401: "The token is missing or wrong.",
-    403: "Asked by a page of another web site.",
+    403: "Asked by a page of another web site, or by a name that is not this server's.",
     404: "This network has no heat maps.",
     408: "The request did not arrive in time.",
     413: "Too many bytes.",
@@ -146,7 +146,7 @@ def create_app(served: Served, settings: ServeConfig, token: str = "") -> ASGIAp
     if token:
         schemes = {"bearer": {"type": "http", "scheme": "bearer"}}
         app.openapi()["components"]["securitySchemes"] = schemes  # it is made once, and kept
-    guarded: ASGIApp = Guard(app, token, settings.allow_origin)
+    guarded: ASGIApp = Guard(app, token, settings.allow_origin, [settings.host])
     if settings.allow_origin:
         guarded = CORSMiddleware(
             guarded, settings.allow_origin, allow_methods=["GET", "POST"],
@@ -207,7 +207,7 @@ def _add_answers(app: FastAPI, service: Service, *, secured: bool) -> None:
 
 
 def _add_state(app: FastAPI, service: Service, *, secured: bool) -> None:
-    refused = _responses(401) if secured else {}
+    refused = _responses(401 if secured else 403)
 
     @app.get("/model", responses=refused, openapi_extra=_security(secured=secured))
     async def model() -> Model:

@@ -1,4 +1,4 @@
-"""What every request passes: token, origin, headers; and a last look at bodies nobody read."""
+"""What every request passes: name, origin, token, headers; and a last look at unread bodies."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from classeur.inference.serving.names import Names
+
 OPEN = frozenset({"/", "/healthz", "/readyz", "/openapi.json"})
 """What needs no token, beside the files of the page."""
+
+PROBES = frozenset({"/healthz", "/readyz"})
+"""What may be asked by any name: they say nothing of photos or the network."""
 
 LINGER = 2.0
 """Seconds in which what is left of a refused body is thrown away. Who is still sending when the
@@ -41,10 +46,14 @@ class Guard:
         app: what is guarded.
         token: what a client must show; empty: nothing.
         origins: web sites whose pages may ask.
+        names: of this machine, beside its own. Without a token, only requests to these or to an
+            address are answered.
     """
 
-    def __init__(self, app: ASGIApp, token: str, origins: Sequence[str]) -> None:
-        self._app, self._origins = app, frozenset(origins)
+    def __init__(
+        self, app: ASGIApp, token: str, origins: Sequence[str], names: Sequence[str] = ()
+    ) -> None:
+        self._app, self._origins, self._names = app, frozenset(origins), Names(names)
         self._token = token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,12 +77,10 @@ class Guard:
         await (refusal or self._app)(scope, body.receive, answer)
 
     def _refusal(self, scope: Scope, headers: Headers) -> JSONResponse | None:
-        path, site = scope["path"], headers.get("sec-fetch-site", "none")
-        if (
-            scope["method"] not in ("GET", "HEAD")
-            and site not in ("same-origin", "none")
-            and headers.get("origin") not in self._origins
-        ):
+        path, host = scope["path"], headers.get("host", "")
+        if not self._token and path not in PROBES and host not in self._names:
+            return JSONResponse({"error": "this server is not known by that name."}, 403)
+        if scope["method"] not in ("GET", "HEAD") and not self._may_ask(headers):
             return JSONResponse({"error": "pages of other web sites may not ask here."}, 403)
         if not self._token or path in OPEN or path.startswith("/web/"):
             return None
@@ -87,6 +94,18 @@ class Guard:
             401,
             {"WWW-Authenticate": "Bearer"},
         )
+
+    def _may_ask(self, headers: Headers) -> bool:
+        """Whether no page of another web site asks, or one that may.
+
+        Browsers send `Sec-Fetch-Site` to addresses that speak TLS and to this machine, and else
+        only the origin.
+        """
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
+        if origin in self._origins or site == "same-origin":
+            return True
+        own = [f"{scheme}://{headers.get('host', '')}".lower() for scheme in ("http", "https")]
+        return site == "none" and (origin is None or origin.lower() in own)
 
 
 class _Body:
