@@ -126,8 +126,9 @@ def test_a_finished_file_that_nobody_vouches_for(tmp_path: Path) -> None:
     with pytest.raises(InferenceError) as raised:
         write(path, ROWS, resume=True)
     assert str(raised.value) == (
-        f"{path} cannot be gone on with: no p.csv.run.json says which run it is of. Leave out "
-        "--resume to write it anew, or choose another file."
+        f"{path} cannot be gone on with: no p.csv.run.json says which run it is of; a file "
+        "that was finished without --resume has none. Choose another file, or leave out --resume "
+        "to write it anew."
     )
     path.unlink()
     write(path, ROWS, resume=True)

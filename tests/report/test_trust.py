@@ -61,9 +61,7 @@ def test_too_modest_is_said_too() -> None:
 def test_a_bin_that_chance_explains_is_no_fault() -> None:
     (said, _) = describe_confidence(calibration([Bin(0.7, 0.6, 20), Bin(0.88, 0.8, 20)]))
     assert said.startswith("Where it says 88 %, it is right 80 % of the time (20 photos, ")
-    assert said.endswith(
-        ": its probabilities mean what they say, as far as these test photos tell."
-    )
+    assert said.endswith(": these test photos do not speak against its probabilities.")
 
 
 def test_a_bin_of_few_groups_is_no_fault_where_as_many_photos_would_be() -> None:
@@ -75,7 +73,7 @@ def test_a_bin_of_few_groups_is_no_fault_where_as_many_photos_would_be() -> None
     assert photos.startswith("It is too sure of itself")
     assert groups == (
         "Where it says 90 %, it is right 70 % of the time (100 photos, 95 % interval 31.5–94.6 %): "
-        "its probabilities mean what they say, as far as these test photos tell."
+        "these test photos do not speak against its probabilities."
     )
 
 

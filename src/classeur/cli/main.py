@@ -31,7 +31,7 @@ _COMMANDS = {
     "board": "Show the runs and studies of a folder in the browser, as they train.",
     "recipes": "List the recipes that train and study know.",
     "models": "List the pre-trained networks: parameters, size, whether weights are at hand.",
-    "demo": "A study on handwritten digits, in two minutes.",
+    "demo": "A study on handwritten digits, in a few minutes.",
     "fetch": "Bring a public data set: Fashion-MNIST, Stanford Dogs, cats and dogs.",
 }
 

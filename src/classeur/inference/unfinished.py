@@ -172,8 +172,9 @@ def _check_note(file: Path, path: Path, facts: Facts) -> None:
     note = note_of(path)
     if not note.is_file():
         raise InferenceError(
-            f"{file} cannot be gone on with: no {note.name} says which run it is of. Leave out "
-            "--resume to write it anew, or choose another file."
+            f"{file} cannot be gone on with: no {note.name} says which run it is of; "
+            "a file that was finished without --resume has none. Choose another file, or leave out "
+            "--resume to write it anew."
         )
     there = read_json(note)
     if not isinstance(there, dict):

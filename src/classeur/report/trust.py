@@ -29,8 +29,8 @@ def describe_confidence(calibration: Calibration) -> list[str]:
     else:
         typical = min(bins, key=lambda some: abs(some.confidence - 0.9))
         said = (
-            f"Where it says {percent(typical.confidence, 0)}, {_right(typical)}: its probabilities "
-            "mean what they say, as far as these test photos tell."
+            f"Where it says {percent(typical.confidence, 0)}, {_right(typical)}: these test photos "
+            "do not speak against its probabilities."
         )
     return [said, describe_temperature(calibration)]
 
