@@ -63,16 +63,23 @@ def test_a_study_is_a_folder_of_runs_itself(client: Made, runs: Path) -> None:
     assert board.get("/api/study", params={"id": ""}).json()["conclusion"]
 
 
+def wait_for(board: TestClient, state: str) -> None:
+    """Look until the dense run is in a state: the board does not look at every request."""
+    until = time.monotonic() + 30
+    while (found := runs_of(board)[DENSE]["state"]) != state:
+        assert time.monotonic() < until, found
+        time.sleep(0.05)
+
+
 def test_states_of_runs_at_work(client: Made, runs: Path) -> None:
     board, dense = client(), runs / "un classeur" / "dense"
     for name in ("report.html", "metrics.json", "training.json"):
         (dense / name).unlink()
     assert runs_of(board)[DENSE]["state"] == "interrupted"
     with locked(dense.parent):
-        time.sleep(0.1)
-        assert runs_of(board)[DENSE]["state"] == "waiting"
+        wait_for(board, "waiting")
         with locked(dense):
-            time.sleep(0.1)
+            wait_for(board, "running")
             found = runs_of(board)
             assert found[DENSE]["state"] == found[STUDY]["state"] == "running"
             assert (found[DENSE]["stage"], found[DENSE]["seconds_left"]) == ("training", 0.0)

@@ -259,7 +259,8 @@ def test_files_folders_and_what_lies_deep_in_them(folder: Path) -> None:
 
 
 def test_paths_that_are_not_there(folder: Path) -> None:
-    for names, verb in ((["a"], "does"), (["a", "b"], "do")):
+    one, two = str(folder / "gone"), str(folder / "lost")
+    for names, verb in (([one], "does"), ([one, two], "do")):
         with pytest.raises(InferenceError) as raised:
             find_sources([folder, *names])
         assert str(raised.value) == (
