@@ -65,10 +65,12 @@ def test_photos_of_one_name_stay_apart(photos: Path, into: Path, how: How) -> No
     assert len(there(into)) == 3  # nothing is there twice
 
 
-def test_copies_keep_their_time_and_links_lead_to_the_photo(photos: Path, into: Path) -> None:
+def test_copies_keep_their_time_and_links_lead_to_the_photo(
+    photos: Path, into: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sort(into, "copy", cat(photos / "a" / "1.jpg"))
     assert (into / "cat" / "1.jpg").stat().st_mtime == 1e9
-    os.chdir(photos)
+    monkeypatch.chdir(photos)
     sort(into, "link", cat("b/1.jpg"))
     assert (into / "cat" / "1 (2).jpg").readlink() == photos / "b" / "1.jpg"
 
