@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from classeur.board import watcher
@@ -45,7 +45,7 @@ def test_a_training_is_followed_to_its_end(address: Address, photos: Path, runs:
         kwargs={"to": runs / "live", "epochs": 8, "patience": 0, "size": 16, "device": "cpu"},
     )  # fmt: skip
     seen: list[dict[str, Any]] = []
-    with httpx.stream("GET", f"{place}/api/events", timeout=60) as answer:
+    with httpx2.stream("GET", f"{place}/api/events", timeout=60) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         news = events(answer.iter_lines())
         first = next(news)
@@ -65,7 +65,7 @@ def test_a_training_is_followed_to_its_end(address: Address, photos: Path, runs:
     assert epochs[-1] == seen[-1]["epochs"] == 8
     assert [run["test_accuracy"] is None for run in seen if run["state"] == "running"].count(True)
     assert seen[-1]["test_accuracy"] is not None
-    history = httpx.get(f"{place}/api/run", params={"id": "live"}).json()["history"]
+    history = httpx2.get(f"{place}/api/run", params={"id": "live"}).json()["history"]
     assert [row["epoch"] for row in history] == list(range(1, 9))
 
 
@@ -74,7 +74,7 @@ def test_who_comes_back_gets_what_is_new(address: Address, runs: Path) -> None:
 
     def first(mark: str = "") -> dict[str, Any]:
         headers = {"Last-Event-ID": mark} if mark else {}
-        with httpx.stream("GET", f"{place}/api/events", headers=headers) as answer:
+        with httpx2.stream("GET", f"{place}/api/events", headers=headers) as answer:
             return next(events(answer.iter_lines()))
 
     begun = first()
@@ -90,7 +90,7 @@ def test_silence_is_broken_by_a_heartbeat(
     address: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watcher, "HEARTBEAT", 0.2)
-    with httpx.stream("GET", f"{address()}/api/events") as answer:
+    with httpx2.stream("GET", f"{address()}/api/events") as answer:
         news = events(answer.iter_lines())
         assert "runs" in next(news)
         assert next(news) == {"heartbeat": True}
@@ -100,16 +100,16 @@ def test_followers_are_bounded_and_those_who_go_leave_their_place(address: Addre
     place = address(max_followers=2)
     for _ in range(3):
         with (
-            httpx.stream("GET", f"{place}/api/events") as one,
-            httpx.stream("GET", f"{place}/api/events") as two,
+            httpx2.stream("GET", f"{place}/api/events") as one,
+            httpx2.stream("GET", f"{place}/api/events") as two,
         ):
             open_ones = [events(one.iter_lines()), events(two.iter_lines())]
             assert all(next(news)["whole"] for news in open_ones)
-            third = httpx.get(f"{place}/api/events")
+            third = httpx2.get(f"{place}/api/events")
             assert third.status_code == 503
             assert third.headers["retry-after"] == "5"
             assert third.json()["error"].startswith("too many pages follow this board;")
-            assert httpx.get(f"{place}/api/runs").status_code == 200
+            assert httpx2.get(f"{place}/api/runs").status_code == 200
         del open_ones
         time.sleep(0.5)
 
@@ -119,7 +119,7 @@ def test_followers_who_come_at_once_are_counted(address: Address) -> None:
     statuses: list[int] = []
 
     def follow() -> None:
-        with httpx.stream("GET", f"{place}/api/events", timeout=30) as answer:
+        with httpx2.stream("GET", f"{place}/api/events", timeout=30) as answer:
             statuses.append(answer.status_code)
             all_there.wait(30)
 
@@ -151,9 +151,9 @@ def test_who_goes_before_the_first_event_leaves_his_place(runs: Path) -> None:
 
 def test_a_mark_that_is_none_is_unknown(address: Address) -> None:
     place = address()
-    name = httpx.get(f"{place}/api/runs").json()["mark"].split("-")[0]
+    name = httpx2.get(f"{place}/api/runs").json()["mark"].split("-")[0]
     headers = {"Last-Event-ID": f"{name}-{'9' * 5000}"}
-    with httpx.stream("GET", f"{place}/api/events", headers=headers) as answer:
+    with httpx2.stream("GET", f"{place}/api/events", headers=headers) as answer:
         assert next(events(answer.iter_lines()))["whole"]
 
 
@@ -166,7 +166,7 @@ def test_the_board_ends_although_somebody_follows(runs: Path) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
-    with httpx.stream(
+    with httpx2.stream(
         "GET", f"http://127.0.0.1:{listener.getsockname()[1]}/api/events", timeout=30
     ) as answer:
         news = events(answer.iter_lines())
@@ -185,7 +185,7 @@ def test_a_training_can_begin_while_many_look(address: Address, runs: Path) -> N
 
     def look() -> None:
         while not stop.is_set():
-            httpx.get(f"{place}/api/runs")
+            httpx2.get(f"{place}/api/runs")
 
     (runs / "new").mkdir()
     (runs / "new" / "config.toml").write_text('recipe = "x"')
@@ -234,5 +234,5 @@ def test_the_board_ends_although_a_file_is_being_read(runs: Path) -> None:
 
 
 def _asked(address: str) -> None:
-    with suppress(httpx.HTTPError):
-        httpx.get(address, timeout=60)
+    with suppress(httpx2.HTTPError):
+        httpx2.get(address, timeout=60)

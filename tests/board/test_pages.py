@@ -137,10 +137,10 @@ def test_a_token_is_asked_for_and_holds_for_sheets_and_photos(
 def test_a_page_that_may_not_follow_asks_instead(
     browser: Chromium, address: Callable[..., str]
 ) -> None:
-    import httpx
+    import httpx2
 
     place = address(max_followers=1)
-    with httpx.stream("GET", f"{place}/api/events") as other:
+    with httpx2.stream("GET", f"{place}/api/events") as other:
         lines = other.iter_lines()
         next(lines)
         browser.go(place)
