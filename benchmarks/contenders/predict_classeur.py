@@ -9,9 +9,11 @@ import torch
 
 from classeur.inference.output import write_predictions
 from classeur.inference.predictor import Predictor
+from classeur.models.device import keep_freed_memory
 
 
 def main(run: str, folder: str, batch_size: int) -> None:
+    keep_freed_memory()  # as the command does
     predictor = Predictor.load(run)
     extra = ("strangeness", "strange") if predictor.tells_strange else ()
     files = [Path(name) for name in (Path(folder) / "files.txt").read_text("utf-8").split("\n")]

@@ -181,11 +181,11 @@ def test_the_board_ends_although_somebody_follows(runs: Path) -> None:
 
 def test_a_training_can_begin_while_many_look(address: Address, runs: Path) -> None:
     place = address()
-    stop = threading.Event()
+    stop, statuses = threading.Event(), set()
 
     def look() -> None:
         while not stop.is_set():
-            httpx2.get(f"{place}/api/runs")
+            statuses.add(httpx2.get(f"{place}/api/runs").status_code)
 
     (runs / "new").mkdir()
     (runs / "new" / "config.toml").write_text('recipe = "x"')
@@ -193,11 +193,12 @@ def test_a_training_can_begin_while_many_look(address: Address, runs: Path) -> N
     for one in lookers:
         one.start()
     for _ in range(200):
-        with locked(runs / "new"):
+        with locked(runs / "new"):  # raises if a look holds it
             pass
     stop.set()
     for one in lookers:
         one.join()
+    assert statuses == {200}
 
 
 SLOW = """

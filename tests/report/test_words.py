@@ -104,6 +104,16 @@ def test_a_run_that_overfits_is_told_so(figure: MakeFigure, metrics_from: MakeMe
     ]
 
 
+def test_a_gap_that_too_few_photos_show_is_no_verdict(
+    figure: MakeFigure, metrics_from: MakeMetrics
+) -> None:
+    metrics = run(figure(0.9, 0.15), figure(0.7, 0.15), metrics_from, GOOD)
+    assert describe_fit(curve((1.0, 1.0), (0.5, 0.8)), metrics)[0] == (
+        "It may overfit, the photos are too few to tell: 90.0 % right on training photos, "
+        "70.0 % on validation photos."
+    )
+
+
 def test_a_run_that_could_go_on_is_told_so(figure: MakeFigure, metrics_from: MakeMetrics) -> None:
     metrics = run(figure(0.91, 0.01), figure(0.9, 0.01), metrics_from, GOOD)
     assert describe_fit(curve((1.0, 1.0), (0.5, 0.8)), metrics) == [

@@ -66,6 +66,15 @@ def test_an_unreadable_photo_is_named_and_left_out(study):
     assert "broken" not in (study.folder / "manifest.csv").read_text()
 
 
+def test_headings_in_markdown_stand_apart(study):
+    pages = [study.folder / "report.md", *study.folder.glob("*/*.md")]
+    assert len(pages) == 5
+    for page in pages:
+        text = re.sub(r"^(`{3,}).*?^\1$", "", page.read_text("utf-8"), flags=re.S | re.M)
+        assert "\n## " in text
+        assert not re.search(r"[^\n]\n#+ |^#+ .*\n[^\n]", text, re.M), page
+
+
 def test_the_test_split_was_opened_once(study):
     (opening,) = openings_of(RunFolder(study.folder / "dense"))
     assert opening.reason == "end of training"

@@ -130,9 +130,11 @@ def answer_all(asked: Asked, paths: Sequence[str], stdin: BinaryIO) -> bool:
         Whether every photo could be read, and brought to its folder if that was asked for.
     """
     from classeur.inference.sources import find_sources
+    from classeur.models.device import keep_freed_memory
     from classeur.study.log import show_log
 
     show_log()
+    keep_freed_memory()
     predictor = _load(asked)
     sources = find_sources(paths, stdin, asked.sort_into)
     _check_pictures(asked, predictor, sources)

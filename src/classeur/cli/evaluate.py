@@ -53,6 +53,7 @@ def command(
         raise click.UsageError("--split is of the run's own photos; of --data, all are scored.")
     from classeur.cli.show import show_metrics, show_slices
     from classeur.evaluation.predictions import read_predictions
+    from classeur.models.device import keep_freed_memory
     from classeur.report.strange import describe_strange, strange_photos
     from classeur.report.trust import describe_reached
     from classeur.run_folder import RunFolder
@@ -60,6 +61,7 @@ def command(
     from classeur.study.score import evaluate
 
     show_log()
+    keep_freed_memory()
     score = evaluate(run, data, split=split or "test", device=device, max_error=max_error, **given)
     for item in score.unreadable:
         click.echo(f"left out: {item.path} {item.reason}", err=True)

@@ -39,10 +39,12 @@ def command(photos: Path, **options: Any) -> None:
     `decision` of suspicious.csv (drop, relabel, another label, or keep), and give it to train,
     study or tune as --relabel or --drop-suspicious.
     """
+    from classeur.models.device import keep_freed_memory
     from classeur.study.log import show_log
     from classeur.study.suspicious import find_suspicious
 
     show_log()
+    keep_freed_memory()
     found = find_suspicious(photos, **options)
     click.echo(
         f"{len(found.suspects):,} of {found.photos:,} labels are suspicious, to {found.by}\n"

@@ -61,9 +61,10 @@ def autocast(device: torch.device, number_format: str) -> Iterator[None]:
 def keep_freed_memory() -> bool:
     """Tell glibc to keep freed memory for the next step instead of returning it; whether it did.
 
-    A training step frees and asks for the same large blocks again and again. By default glibc maps
-    and unmaps each one, and the kernel zeroes every page anew: on small networks that can cost
-    more than the arithmetic. Does nothing where the C library is another one.
+    Each pass through a network frees and asks for the same large blocks. By default glibc maps and
+    unmaps each one, and the kernel zeroes every page anew: on small networks that can cost more
+    than the arithmetic. For programs that end, not for servers: what one huge photo took stays
+    taken. Does nothing where the C library is another one.
     """
     with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL("libc.so.6")

@@ -66,8 +66,11 @@ def describe_fit(history: Sequence[EpochRow], metrics: RunMetrics) -> list[str]:
             "may help."
         )
     elif history:
+        verdict = "No clear overfitting"
+        if train.value - val.value >= GAP:
+            verdict = "It may overfit, the photos are too few to tell"
         sentences.append(
-            f"No clear overfitting: {percent(train.value)} right on training photos, "
+            f"{verdict}: {percent(train.value)} right on training photos, "
             f"{percent(val.value)} on validation photos."
         )
     if history:

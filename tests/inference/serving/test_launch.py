@@ -17,7 +17,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from classeur.cli import serve as command
+from classeur.cli.access import chosen_token, require_server
 from classeur.errors import ClasseurError, ConfigError, RunFolderError, ServeError
 from classeur.inference.serving import launch
 from classeur.inference.serving.launch import announcement
@@ -260,17 +260,28 @@ def test_settings_that_cannot_be() -> None:
 
 def test_the_token_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("  secret\n")
-    (tmp_path / "empty").write_text("\n")
-    assert command.read_token(tmp_path / "token") == "secret"
+    assert chosen_token("other", tmp_path / "token") == "secret"
+    assert chosen_token("other", None) == "other"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"\n", "is empty; expected a token."),
+        (b"\xff\x00", "is not text; expected a token."),
+    ],
+)
+def test_a_file_that_holds_no_token(content: bytes, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "token").write_bytes(content)
     with pytest.raises(ServeError) as raised:
-        command.read_token(tmp_path / "empty")
-    assert str(raised.value) == f"{tmp_path / 'empty'} is empty; expected a token."
+        chosen_token("", tmp_path / "token")
+    assert str(raised.value) == f"{tmp_path / 'token'} {reason}"
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     with pytest.raises(ServeError) as raised:
-        command.require_server()
+        require_server()
     assert str(raised.value) == (
         'a server needs prometheus_client. Install it with: pip install "classeur[serve]"'
     )
