@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -125,66 +126,12 @@ def watch(process: subprocess.Popen[bytes], current: Path) -> None:
 def try_for(seconds: float, target: str, number: int, keep: Path, real: Path | None) -> None:
     """Try inputs of one target in this process until the time is over."""
     sys.path.insert(0, str(ROOT))
-    from hypothesis import HealthCheck, Phase, given, seed, settings
-    from hypothesis import strategies as st
-    from tests import hostile
-
-    from classeur.config import LAYOUTS
-
-    class Over(BaseException):
-        """The time is over."""
+    from hypothesis import HealthCheck, Phase, seed, settings
 
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    ends = time.monotonic() + seconds
-    outcomes: Counter[str] = Counter()
-    state = {"tried": 0, "slowest": 0.0}
-
-    def timed(check: Callable[[], str], shown: bytes) -> None:
-        if time.monotonic() > ends:
-            raise Over
-        (keep / "current").write_bytes(shown)
-        started = time.perf_counter()
-        outcomes[check()] += 1
-        taken = time.perf_counter() - started
-        state["tried"] += 1
-        if taken > state["slowest"]:
-            state["slowest"] = taken
-            (keep / f"slowest-{target}").write_bytes(shown)
-
-    def at_place(plant: Callable[[Path], Path], layout: str, shown: object) -> None:
-        with tempfile.TemporaryDirectory() as scratch:
-            place = plant(Path(scratch))
-            timed(lambda: hostile.check_place(place, Path(scratch), layout), repr(shown).encode())
-
-    def tree(drawn: Any, layout: str) -> None:
-        def plant(scratch: Path) -> Path:
-            (scratch / "photos").mkdir()
-            hostile.plant(scratch / "photos", drawn)
-            return scratch / "photos"
-
-        at_place(plant, layout, (drawn, layout))
-
-    def files(drawn: dict[str, bytes], place: str) -> None:
-        def plant(scratch: Path) -> Path:
-            (scratch / "in").mkdir()
-            for name, data in drawn.items():
-                (scratch / "in" / name).write_bytes(data)
-            return scratch / "in" / place
-
-        at_place(plant, "auto", drawn)
-
+    trials = Trials(target, keep, time.monotonic() + seconds)
     found = sorted(real.rglob("*.jpg"))[::97][:40] if real else []
-    more = tuple(path.read_bytes() for path in found)
-    targets = {
-        "photos": given(hostile.photos(more))(
-            lambda data: timed(lambda: hostile.check_photo(data), data)
-        ),
-        "folders": given(hostile.trees(), st.sampled_from(LAYOUTS))(tree),
-        "tables": given(hostile.tables())(
-            lambda table: files({table[0]: table[1], "a.png": hostile.seeds()[5]}, table[0])
-        ),
-        "arrays": given(hostile.arrays())(lambda drawn: files(drawn, "")),
-    }
+    tried = targets(trials, tuple(path.read_bytes() for path in found))[target]
     long = settings(
         max_examples=10**7,
         deadline=None,
@@ -193,15 +140,98 @@ def try_for(seconds: float, target: str, number: int, keep: Path, real: Path | N
         suppress_health_check=list(HealthCheck),
     )
     try:
-        seed(number)(long(targets[target]))()
+        seed(number)(long(tried))()
     except Over:
         pass
     finally:
+        trials.record()
+
+
+class Over(BaseException):
+    """The time is over."""
+
+
+@dataclass
+class Trials:
+    """What one process tries of a target, and what comes of it."""
+
+    target: str
+    keep: Path
+    ends: float
+    tried: int = 0
+    slowest: float = 0.0
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+    def timed(self, check: Callable[[], str], shown: bytes) -> None:
+        """Count one input, unless the time is over; `shown` stays if it ends the process."""
+        if time.monotonic() > self.ends:
+            raise Over
+        (self.keep / "current").write_bytes(shown)
+        started = time.perf_counter()
+        self.outcomes[check()] += 1
+        taken = time.perf_counter() - started
+        self.tried += 1
+        if taken > self.slowest:
+            self.slowest = taken
+            (self.keep / f"slowest-{self.target}").write_bytes(shown)
+
+    def at_place(self, plant: Callable[[Path], Path], layout: str, shown: object) -> None:
+        """Count one input that is planted as files."""
+        from tests import hostile
+
+        with tempfile.TemporaryDirectory() as scratch:
+            place = plant(Path(scratch))
+            self.timed(
+                lambda: hostile.check_place(place, Path(scratch), layout), repr(shown).encode()
+            )
+
+    def record(self) -> None:
+        """Write what was counted for the process that watches."""
         # Linux counts in kilobytes
         peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        (keep / "counted.json").write_text(
-            json.dumps({**state, "peak": peak, "outcomes": dict(outcomes)})
+        counted = {"tried": self.tried, "slowest": self.slowest, "peak": peak}
+        (self.keep / "counted.json").write_text(
+            json.dumps({**counted, "outcomes": dict(self.outcomes)})
         )
+
+
+def targets(trials: Trials, more: tuple[bytes, ...]) -> dict[str, Callable[[], None]]:
+    """Return for each target what draws its inputs and tries them."""
+    from hypothesis import given
+    from hypothesis import strategies as st
+    from tests import hostile
+
+    from classeur.config import LAYOUTS
+
+    def photo(data: bytes) -> None:
+        trials.timed(lambda: hostile.check_photo(data), data)
+
+    def tree(drawn: Any, layout: str) -> None:
+        def plant(scratch: Path) -> Path:
+            (scratch / "photos").mkdir()
+            hostile.plant(scratch / "photos", drawn)
+            return scratch / "photos"
+
+        trials.at_place(plant, layout, (drawn, layout))
+
+    def files(drawn: dict[str, bytes], place: str) -> None:
+        def plant(scratch: Path) -> Path:
+            (scratch / "in").mkdir()
+            for name, data in drawn.items():
+                (scratch / "in" / name).write_bytes(data)
+            return scratch / "in" / place
+
+        trials.at_place(plant, "auto", drawn)
+
+    def table(drawn: tuple[str, bytes]) -> None:
+        files({drawn[0]: drawn[1], "a.png": hostile.seeds()[5]}, drawn[0])
+
+    return {
+        "photos": given(hostile.photos(more))(photo),
+        "folders": given(hostile.trees(), st.sampled_from(LAYOUTS))(tree),
+        "tables": given(hostile.tables())(table),
+        "arrays": given(hostile.arrays())(lambda drawn: files(drawn, "")),
+    }
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ from classeur.data.manifest import Manifest, ManifestRow
 from classeur.data.reader import sha256
 from classeur.errors import InferenceError
 from classeur.inference.export import FORMATS, export, photos, torch_files
-from classeur.inference.export.int8 import Quality
+from classeur.inference.export.int8 import Pixels, Quality, quantised
+from classeur.inference.export.onnx_files import halves
 from classeur.inference.export.proof import FULL_TOLERANCE, TOLERANCE, Proof, Row
 from classeur.inference.graph.photo import Prepare
 from classeur.inference.graph.resample import Resample
@@ -207,6 +208,28 @@ def test_int8_is_for_onnx(small: RunFolder) -> None:
         InferenceError, match=r"int8 is for the onnx format, received hub\. Leave it out\."
     ):
         export(small.path, "hub", int8=True)
+
+
+@pytest.mark.slow
+def test_int8_spares_the_first_and_the_depthwise_convolutions() -> None:
+    classifier = Classifier.create(
+        ModelConfig("test_efficientnet"), ["ape", "bee"],
+        Preprocessing(Geometry(32), (0.5, 0.4, 0.3), (0.2, 0.2, 0.2)),
+    )  # fmt: skip
+    photos = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), np.uint8)
+    _, answer = halves(classifier)
+    network = quantised(answer, Pixels(photos, ["ape"] * 12)).graph
+    made_by = {name: node.op_type for node in network.node for name in node.output}
+    shapes = {weights.name: weights.dims for weights in network.initializer}
+    weights_of = {node.output[0]: node.input[0] for node in network.node}
+    kinds = set()
+    for number, node in enumerate(node for node in network.node if node.op_type == "Conv"):
+        rounded = made_by.get(node.input[1]) == "DequantizeLinear"
+        shape = shapes[weights_of[node.input[1]] if rounded else node.input[1]]
+        delicate = number == 0 or shape[1] == 1
+        assert rounded is not delicate
+        kinds.add(delicate)
+    assert kinds == {True, False}
 
 
 def test_int8_needs_validation_photos(small: RunFolder) -> None:

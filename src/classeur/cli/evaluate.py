@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from classeur.cli.options import Share, comma_list
 from classeur.config import LAYOUTS
+
+if TYPE_CHECKING:
+    from classeur.study.score import Score
 
 
 @click.command()
@@ -63,18 +66,7 @@ def command(
     show_log()
     keep_freed_memory()
     score = evaluate(run, data, split=split or "test", device=device, max_error=max_error, **given)
-    for item in score.unreadable:
-        click.echo(f"left out: {item.path} {item.reason}", err=True)
-    for name, number in score.known.items():
-        click.echo(f"{number:,} of these photos are in the {name} split of the run", err=True)
-    if score.openings > 1:
-        click.echo(f"the test split of this run has been read {score.openings} times", err=True)
-    if score.changed:
-        click.echo(
-            "the network is another than at an earlier reading: a score of what was chosen after "
-            "one is optimistic",
-            err=True,
-        )
+    _warn(score)
     strange = None
     if score.predictions.strangeness is not None:
         own = read_predictions(RunFolder(run).predictions)
@@ -96,3 +88,19 @@ def command(
     said += [describe_strange(strange, "photo")] if strange else []
     said += [describe_reached(score.reached)] if score.reached else []
     click.echo("\n\n".join(filter(None, said)))
+
+
+def _warn(score: Score) -> None:
+    """Say on standard error what makes the figures less than they seem."""
+    for item in score.unreadable:
+        click.echo(f"left out: {item.path} {item.reason}", err=True)
+    for name, number in score.known.items():
+        click.echo(f"{number:,} of these photos are in the {name} split of the run", err=True)
+    if score.openings > 1:
+        click.echo(f"the test split of this run has been read {score.openings} times", err=True)
+    if score.changed:
+        click.echo(
+            "the network is another than at an earlier reading: a score of what was chosen after "
+            "one is optimistic",
+            err=True,
+        )
