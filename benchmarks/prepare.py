@@ -1,9 +1,10 @@
 """How many photos a second are prepared for training: found, checked, decoded and resized.
 
-Claim: photos as telephones take them are ready sooner than with a plain Pillow loop and than with
-Keras' `image_dataset_from_directory`. Of small photos (400 pixels) the others read more a second:
-Classeur alone hashes each file and each picture, names those that cannot be read, turns photos
-upright, and leaves on disk what need never be decoded again; Keras decodes anew every epoch.
+Claim: photos as telephones take them are ready sooner than with a plain Pillow loop. Keras'
+`image_dataset_from_directory` reads more a second, and of small photos (400 pixels) so does the
+loop: Classeur alone hashes each file and each picture, looks for odd ones, names those that cannot
+be read, turns photos upright, and leaves on disk what need never be decoded again; Keras decodes
+anew every epoch.
 
     .venv/bin/python benchmarks/prepare.py /path/to/folders-of-classes
 

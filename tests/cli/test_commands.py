@@ -111,13 +111,30 @@ def test_predict_a_folder(classeur: Command, run: RunFolder, photos: Path) -> No
     assert all(float(row["probability"]) > 0.9 for row in rows)
 
 
+def test_predict_names_the_first_photos_that_it_could_not_read(
+    classeur: Command, run: RunFolder, tmp_path: Path
+) -> None:
+    for number in range(5):
+        (tmp_path / f"{number}.jpg").touch()
+    shown = classeur("predict", run.path, tmp_path)
+    assert shown.told.splitlines() == [
+        "0 photos classified, 5 could not be read",
+        *(f"{tmp_path / f'{number}.jpg'}: is empty (0 bytes)" for number in range(3)),
+        "and 2 more that could not be read",
+    ]
+
+
 def test_predict_says_what_it_could_not_read(
     classeur: Command, run: RunFolder, photos: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "page.jpg").write_text("<!DOCTYPE html><html></html>")
     paths = [photos / "light" / "0.png", tmp_path / "page.jpg", photos / "dark" / "0.png"]
     shown = classeur("predict", run.path, *paths, "--top-k", 1)
-    assert (shown.code, shown.told) == (3, "2 photos classified, 1 could not be read\n")
+    assert (shown.code, shown.told) == (
+        3,
+        "2 photos classified, 1 could not be read\n"
+        f"{tmp_path / 'page.jpg'}: is an HTML page, not a photo\n",
+    )
     rows = rows_of(shown.out)
     assert list(rows[0]) == ["path", "label", "probability", "error"]
     assert [row["label"] for row in rows] == ["light", "", "dark"]

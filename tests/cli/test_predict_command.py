@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import os
 import re
@@ -11,13 +12,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.loopback import Site
 
+from classeur.inference.predictor import Prediction, Predictor
 from classeur.run_folder import RunFolder, locked
 
 Command = Callable[..., Any]
@@ -76,6 +78,7 @@ def test_sorting_into_class_folders(
     assert (shown.code, shown.out) == (3, "")
     assert shown.told == (
         "2 photos classified, 1 could not be read\n"
+        f"{pile / 'page.jpg'}: is an HTML page, not a photo\n"
         f"sorted into {into}: dark 1, light 1, unreadable 1\n"
     )
     found = [p.relative_to(into).as_posix() for p in into.rglob("*.*g")]
@@ -223,3 +226,28 @@ def test_a_killed_process_is_gone_on_with(
     assert sorted(row["path"] for row in rows) == [str(path) for path in listed]
     assert len([*into.rglob("*.png")]) == 40
     assert len([*pile.iterdir()]) == (0 if how == "--move" else 40)
+
+
+def test_an_interrupted_prediction_says_how_to_go_on(
+    classeur: Command, run: RunFolder, photos: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    whole = Predictor.predict
+
+    def stopped(self: Predictor, *args: Any, **options: Any) -> Iterator[Prediction]:
+        yield from itertools.islice(whole(self, *args, **options), 9)
+        raise KeyboardInterrupt
+
+    output = tmp_path / "answers.csv"
+    with monkeypatch.context() as patch:
+        patch.setattr(Predictor, "predict", stopped)
+        shown = classeur("predict", run.path, photos, "-o", output)
+        assert shown.code == 130
+        assert shown.told.splitlines()[-1] == (
+            f"interrupted; its rows are in {output}.part: go on with the same command and --resume"
+        )
+        assert classeur("predict", run.path, photos).told.splitlines()[-1] == "interrupted"
+    shown = classeur("predict", run.path, photos, "-o", output, "--resume")
+    assert (shown.code, shown.told) == (
+        0, "31 photos classified, 0 could not be read; 9 had a row already\n"
+    )  # fmt: skip

@@ -181,7 +181,7 @@ def test_the_page_in_french_on_a_phone(address: str, files: list[Path]) -> None:
         browser.choose("#files", files[3:])
         browser.wait_for(f"{STATUS}.includes('sans réponse')")
         assert browser.evaluate(LABELS)[1] == (
-            "Fichier illisible : ce navigateur ne sait pas ouvrir cette photo."
+            "Fichier illisible : « ce navigateur ne sait pas ouvrir cette photo »."
         )
         assert browser.evaluate("document.documentElement.scrollWidth") <= 390
         assert browser.complaints == []

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from classeur.inference.unfinished import Unfinished
 
 _SHOWN = 24
+_NAMED = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,16 @@ class Asked:
         if self.figure is not None:
             check_output(self.figure, (".png",))
 
+    def kept(self) -> str:
+        """Return what to say of the rows of a run that was stopped; nothing if none are there."""
+        from classeur.inference.unfinished import part_of
+
+        if self.output is None or self.explain or self.figure:
+            return ""
+        part = part_of(self.output)
+        said = f"; its rows are in {part}: go on with the same command and --resume"
+        return said if part.exists() else ""
+
     def _contradictions(self) -> dict[str, bool]:
         figure, ending = self.figure is not None, self.output.suffix.lower() if self.output else ""
         explains, kinds = self.explain is not None, self.link or self.move
@@ -86,6 +97,8 @@ class Tally:
 
     counts: Counter[str] = field(default_factory=Counter)
     shown: list[Prediction] = field(default_factory=list)
+    unread: list[Prediction] = field(default_factory=list)
+    """The first that could not be read."""
     passed_over: int = 0
     """Photos that had a row already."""
     started: float = field(default_factory=time.perf_counter)
@@ -101,9 +114,11 @@ class Tally:
             )
             if len(self.shown) < _SHOWN:
                 self.shown.append(answer)
+            if answer.error and len(self.unread) < _NAMED:
+                self.unread.append(answer)
 
     def summary(self, *, abstains: bool) -> str:
-        """Return what was done, in a line or two."""
+        """Return what was done, in a line or two, and the first photos that could not be read."""
         from classeur.report.units import duration
 
         seconds = time.perf_counter() - self.started
@@ -120,7 +135,12 @@ class Tally:
             verb = "resembles" if self.counts["strange"] == 1 else "resemble"
             text += f"\n{self.counts['strange']:,} of them {verb} nothing the run has seen"
             text += " (strange)"
-        return text
+        return "\n".join([text, *self._named_unread()])
+
+    def _named_unread(self) -> list[str]:
+        lines = [f"{answer.path}: {answer.error}" for answer in self.unread]
+        more = self.counts["unreadable"] - len(lines)
+        return [*lines, f"and {more:,} more that could not be read"] if more else lines
 
 
 def answer_all(asked: Asked, paths: Sequence[str], stdin: BinaryIO) -> bool:

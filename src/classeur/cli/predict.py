@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from classeur.cli.options import Share
-from classeur.exit_codes import UNREADABLE
+from classeur.exit_codes import INTERRUPTED, UNREADABLE
 
 _FILE, _DIR = click.Path(path_type=Path), click.Path(path_type=Path, file_okay=False)
 
@@ -81,5 +81,10 @@ def command(run: Path, paths: tuple[str, ...], **options: Any) -> None:
 
     asked = Asked(run=run, **options)
     asked.check()
-    if not answer_all(asked, paths, sys.stdin.buffer):
+    try:
+        every = answer_all(asked, paths, sys.stdin.buffer)
+    except KeyboardInterrupt:
+        click.echo(f"interrupted{asked.kept()}", err=True)
+        raise SystemExit(INTERRUPTED) from None
+    if not every:
         raise click.exceptions.Exit(UNREADABLE)

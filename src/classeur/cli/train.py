@@ -86,6 +86,7 @@ def command(
 def _run(folder: Path, work: Callable[[], RunFolder]) -> None:
     from classeur.cli.show import show_metrics
     from classeur.evaluation.evaluate import read_metrics
+    from classeur.training.tracking import places_of
 
     try:
         run = work()
@@ -96,6 +97,8 @@ def _run(folder: Path, work: Callable[[], RunFolder]) -> None:
         raise SystemExit(INTERRUPTED) from None
     click.echo(f"test split of {run.path}: {show_metrics(read_metrics(run).splits['test'])}")
     click.echo(f"\nreport: {run.report}")
+    for tracker, place in places_of(run).items():
+        click.echo(f"{tracker}: {place}")
 
 
 def _find_learning_rate(asked: RunConfig, to: Path | None) -> None:

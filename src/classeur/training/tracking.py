@@ -83,6 +83,12 @@ def ask_tracking(run: RunFolder, names: Sequence[str]) -> None:
         write_json(_file(run), asked | {name: {} for name in new})
 
 
+def places_of(run: RunFolder) -> dict[str, str]:
+    """Return tracker -> where it keeps what it was told of a run."""
+    places = {"tensorboard": str(_events(run)), "mlflow": _mlflow_address(run)}
+    return {name: places[name] for name in _asked(run)}
+
+
 @contextmanager
 def tracked(run: RunFolder) -> Iterator[Callable[[Sequence[EpochRow]], None]]:
     """Give a function that tells the trackers of a run its history; without any it does nothing."""
@@ -188,7 +194,7 @@ class _TensorBoard:
         from tensorboard.compat.proto.event_pb2 import Event, SessionLog
         from tensorboard.summary.writer.record_writer import RecordWriter
 
-        folder = run.path / "tensorboard"
+        folder = _events(run)
         folder.mkdir(exist_ok=True)
         number = len(list(folder.iterdir()))
         name = f"events.out.tfevents.{int(time.time()):010}.{number:04}.classeur"
@@ -249,8 +255,7 @@ class _MLflow:
         from mlflow.tracking import MlflowClient
 
         folder = run.path.resolve().parent
-        address = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder / 'mlflow.db'}"
-        self._client = MlflowClient(tracking_uri=address)
+        self._client = MlflowClient(tracking_uri=_mlflow_address(run))
         try:
             self._id = str(told["run"])
             self._client.update_run(self._id, status="RUNNING")
@@ -325,6 +330,15 @@ def _asked(run: RunFolder) -> dict[str, dict[str, Any]]:
     except (RunFolderError, TypeError, ValueError) as error:
         log.warning("no tracker is told of this run: %s", error)
         return {}
+
+
+def _events(run: RunFolder) -> Path:
+    return run.path / "tensorboard"
+
+
+def _mlflow_address(run: RunFolder) -> str:
+    own = run.path.resolve().parent / "mlflow.db"
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{own}"
 
 
 def _file(run: RunFolder) -> Path:

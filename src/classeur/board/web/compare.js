@@ -102,7 +102,7 @@ export function comparePage(asked) {
     }, number(found.counts[cell])));
     return el("div", { class: "scroll" }, el("table", { class: "four" },
       el("caption", {}, words.table(found.photos)),
-      el("thead", {}, el("tr", {}, el("td"), [words.rightOf(b), words.wrongOf(b)].map((text) => el("th", { scope: "col" }, text)))),
+      el("thead", {}, el("tr", {}, el("td"), el("th", { scope: "col" }, words.rightOf(b), el("small", {}, percent(found.accuracy[1]))), el("th", { scope: "col" }, words.wrongOf(b)))),
       el("tbody", {},
         el("tr", {}, el("th", { scope: "row" }, words.rightOf(a), el("small", {}, percent(found.accuracy[0]))), field("both"), field("first")),
         el("tr", {}, el("th", { scope: "row" }, words.wrongOf(a)), field("second"), field("neither")))));

@@ -82,7 +82,7 @@ const en = {
     neither: () => "Wrong in both",
   },
   difference: (points, low, high) =>
-    `Accuracy of the first minus that of the second: ${points} points (95 % interval ${low} to ${high}).`,
+    `Accuracy of the first minus that of the second: ${points} points (95% interval ${low} to ${high}).`,
   tested: (p, groups) =>
     groups ? `Exact sign-flip test over ${number(groups)} groups: p ${p}.` : `Exact McNemar test: p ${p}.`,
   different: "The two differ: that is more than chance would do.",

@@ -13,6 +13,9 @@ from starlette.requests import Request
 from classeur.inference.serving.refusal import Place, Refusal
 from classeur.inference.serving.settings import MIB, ServeConfig
 
+_OF_CURL = b"application/x-www-form-urlencoded"
+"""What curl says of `--data-binary`, unless it is told otherwise."""
+
 FIELD = "photos"
 """Name of the form's only field."""
 
@@ -40,7 +43,9 @@ async def read_photos(request: Request, settings: ServeConfig, place: Place) -> 
         raise Refusal(
             415,
             "expected the Content-Type multipart/form-data, image/… or application/octet-stream, "
-            f"received {kind.decode('latin-1') or 'none'!s}.",
+            f"received {kind.decode('latin-1') or 'none'!s}."
+            + ' Tell curl: -H "Content-Type: image/jpeg".'
+            * (kind == _OF_CURL),
         )
     try:
         async with asyncio.timeout(settings.receive_seconds):

@@ -72,7 +72,8 @@ class Meter:
         self._requests.labels(self._worker, shown, str(status)).inc()
         self._seconds.labels(self._worker, shown).observe(seconds)
         method = method if method in ("GET", "HEAD", "POST", "OPTIONS") else "other"
-        _logger.info("%s %s %d, %d bytes, %.0f ms", method, shown, status, size, 1000 * seconds)
+        text = "%s %s %d, %d bytes received, %.0f ms"
+        _logger.info(text, method, shown, status, size, 1000 * seconds)
 
     def text(self) -> tuple[bytes, str]:
         """Return all figures, and the type of that text."""

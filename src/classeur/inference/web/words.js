@@ -82,7 +82,7 @@ const fr = {
   strange: "Étrange : elle ne ressemble pas aux photos dont ce réseau a appris. L’étiquette peut ne rien dire.",
   undecodable: "ce navigateur ne sait pas ouvrir cette photo",
   notFinite: "le réseau ne lui donne aucune probabilité finie",
-  unreadable: (reason) => `Fichier illisible : ${reason}.`,
+  unreadable: (reason) => `Fichier illisible : « ${reason} ».`,
   refused: (reason) => `Pas de réponse : ${reason}`,
   noPreview: "pas d’aperçu",
   noCamera: "L’appareil photo ne peut pas servir : ",
