@@ -31,10 +31,29 @@ def test_train(classeur: Command, photos: Path) -> None:
 
 
 def test_train_reports_its_epochs_on_stderr(classeur: Command, photos: Path) -> None:
-    shown = classeur("train", photos, "--recipe", "dense", "--size", 8, "--epochs", 1)
+    asked = ("train", photos, "--recipe", "dense", "--size", 8, "--epochs", 1)
+    shown = classeur(*asked)
     assert shown.code == 0
     assert "epoch 1: loss " in shown.err
     assert "epoch" not in shown.out
+    again = classeur(*asked)
+    assert "runs/dense is there already: this run is runs/dense-2\n" in again.err
+    assert again.out.endswith("\nreport: runs/dense-2/report.html\n")
+
+
+def test_train_says_where_its_trackers_write(
+    classeur: Command, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    trackers = ("--track", "tensorboard", "--track", "mlflow")
+    shown = classeur("train", photos, "--recipe", "majority", "--size", 8, *trackers)
+    database = Path("runs/mlflow.db").resolve()
+    assert shown.out.splitlines()[-2:] == [
+        "tensorboard: runs/majority/tensorboard",
+        f"mlflow: sqlite:///{database}",
+    ]
+    assert database.is_file()
+    assert list(Path("runs/majority/tensorboard").iterdir())
 
 
 def test_an_interrupted_training_says_how_to_go_on(

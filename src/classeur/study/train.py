@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import logging
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +31,8 @@ from classeur.training.find_lr import find_learning_rate as run_range_test
 from classeur.training.recipes import Recipe, get_recipe
 from classeur.training.session import begin_run
 from classeur.training.tracking import ask_tracking, require_trackers
+
+log = logging.getLogger(__name__)
 
 _FILES = ("manifest", "drop_suspicious", "relabel")
 """Options that name a file: what is recorded must name it from anywhere."""
@@ -242,4 +245,7 @@ def settled(config: RunConfig, material: Material) -> RunConfig:
 def free_run_folder(recipe: str) -> Path:
     """Return `runs/<recipe>`, or the first of `runs/<recipe>-2`, … that is not taken."""
     names = itertools.chain([recipe], (f"{recipe}-{number}" for number in itertools.count(2)))
-    return next(path for name in names if not (path := Path("runs") / name).exists())
+    free = next(path for name in names if not (path := Path("runs") / name).exists())
+    if free.name != recipe:
+        log.info("%s is there already: this run is %s", free.with_name(recipe), free)
+    return free
