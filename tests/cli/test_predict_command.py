@@ -20,6 +20,7 @@ import pytest
 from tests.loopback import Site
 
 from classeur.inference.predictor import Prediction, Predictor
+from classeur.models import device
 from classeur.run_folder import RunFolder, locked
 
 Command = Callable[..., Any]
@@ -228,6 +229,25 @@ def test_a_killed_process_is_gone_on_with(
     assert len([*pile.iterdir()]) == (0 if how == "--move" else 40)
 
 
+def test_a_file_name_forges_no_line(classeur: Command, run: RunFolder, tmp_path: Path) -> None:
+    (tmp_path / "a\n3 photos classified.jpg").touch()
+    shown = classeur("predict", run.path, tmp_path)
+    assert shown.told.splitlines() == [
+        "0 photos classified, 1 could not be read",
+        f"{tmp_path}/a\\n3 photos classified.jpg: is empty (0 bytes)",
+    ]
+
+
+@pytest.mark.parametrize("name", ["predict", "evaluate"])
+def test_freed_memory_is_kept(
+    classeur: Command, run: RunFolder, photos: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(device, "keep_freed_memory", lambda: calls.append(name))
+    classeur(name, run.path, *([photos] if name == "predict" else []))
+    assert calls == [name]
+
+
 def test_an_interrupted_prediction_says_how_to_go_on(
     classeur: Command, run: RunFolder, photos: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -247,6 +267,15 @@ def test_an_interrupted_prediction_says_how_to_go_on(
             f"interrupted; its rows are in {output}.part: go on with the same command and --resume"
         )
         assert classeur("predict", run.path, photos).told.splitlines()[-1] == "interrupted"
+        (tmp_path / "b.parquet.part").write_text("of somebody else")
+        shown = classeur("predict", run.path, photos, "-o", tmp_path / "b.parquet")
+        assert shown.told.splitlines()[-1] == "interrupted"
+        other = tmp_path / "c.csv"
+        shown = classeur("predict", run.path, photos, "-o", other, "--figure", tmp_path / "c.png")
+        assert shown.told.splitlines()[-1] == (
+            f"interrupted; its rows are in {other}.part: go on with --resume, without --explain "
+            "and --figure"
+        )
     shown = classeur("predict", run.path, photos, "-o", output, "--resume")
     assert (shown.code, shown.told) == (
         0, "31 photos classified, 0 could not be read; 9 had a row already\n"

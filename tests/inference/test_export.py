@@ -15,6 +15,7 @@ import pytest
 import timm
 import torch
 from click.testing import CliRunner
+from onnx import TensorProto, helper
 from PIL import Image
 
 from classeur.cli.export import _NAMES, command
@@ -24,7 +25,7 @@ from classeur.data.manifest import Manifest, ManifestRow
 from classeur.data.reader import sha256
 from classeur.errors import InferenceError
 from classeur.inference.export import FORMATS, export, photos, torch_files
-from classeur.inference.export.int8 import Pixels, Quality, quantised
+from classeur.inference.export.int8 import Pixels, Quality, _delicate, quantised
 from classeur.inference.export.onnx_files import halves
 from classeur.inference.export.proof import FULL_TOLERANCE, TOLERANCE, Proof, Row
 from classeur.inference.graph.photo import Prepare
@@ -230,6 +231,19 @@ def test_int8_spares_the_first_and_the_depthwise_convolutions() -> None:
         assert rounded is not delicate
         kinds.add(delicate)
     assert kinds == {True, False}
+
+
+def test_weights_that_are_computed_are_no_depthwise_ones() -> None:
+    weights = helper.make_tensor("w", TensorProto.FLOAT, (4, 1, 3, 3), [0.0] * 36)
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], "first"),
+        helper.make_node("Identity", ["w"], ["v"]),
+        helper.make_node("Conv", ["a", "v"], ["b"], "computed"),
+        helper.make_node("Conv", ["b", "w"], ["y"], "depthwise"),
+    ]
+    graph = helper.make_graph(nodes, "three", [], [], [weights])
+    assert _delicate(helper.make_model(graph)) == ["first", "depthwise"]
+    assert _delicate(helper.make_model(helper.make_graph([], "none", [], []))) == []
 
 
 def test_int8_needs_validation_photos(small: RunFolder) -> None:

@@ -109,7 +109,7 @@ def test_a_gap_that_too_few_photos_show_is_no_verdict(
 ) -> None:
     metrics = run(figure(0.9, 0.15), figure(0.7, 0.15), metrics_from, GOOD)
     assert describe_fit(curve((1.0, 1.0), (0.5, 0.8)), metrics)[0] == (
-        "It may overfit, the photos are too few to tell: 90.0 % right on training photos, "
+        "It may overfit; the photos are too few to tell: 90.0 % right on training photos, "
         "70.0 % on validation photos."
     )
 

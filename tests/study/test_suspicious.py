@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import random
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from classeur.study.study import run_study
 from classeur.study.suspicious import find_suspicious
 from classeur.study.train import resume, train
 
-WEIGHTS = Path(__file__).parents[3] / "shared" / "weights"
+SHARED = Path(__file__).parents[3] / "shared" / "weights"
+WEIGHTS = Path(os.environ.get("CLASSEUR_WEIGHTS") or SHARED)
 
 
 def digits(folder: Path, number: int = 900, share: float = 0.05) -> dict[str, str]:

@@ -192,6 +192,20 @@ def test_the_address_in_the_environment_is_honoured(
     check(metrics_of(tmp_path / "elsewhere.db"), run)
     assert ("mine",) in rows_of(tmp_path / "elsewhere.db", "select name from experiments")
     assert not (tmp_path / "mlflow.db").exists()
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert tracking.places_of(run) == {"mlflow": f"sqlite:///{tmp_path / 'elsewhere.db'}"}
+
+
+def test_a_tracker_that_was_told_nothing_has_no_place(photos: Path, tmp_path: Path) -> None:
+    run = train(photos, "conv1", to=tmp_path / "one", **OPTIONS)
+    tracking.ask_tracking(run, ("tensorboard", "mlflow"))
+    assert tracking.places_of(run) == {}
+
+
+def test_the_password_of_an_address_is_not_shown() -> None:
+    address = "postgresql://me:se@cret@db:5432/mlflow?x=a@b"
+    assert tracking.without_password(address) == "postgresql://db:5432/mlflow?x=a@b"
+    assert tracking.without_password("sqlite:////a@b/mlflow.db") == "sqlite:////a@b/mlflow.db"
 
 
 def test_a_broken_record_is_no_error(photos: Path, tmp_path: Path, messages: list[str]) -> None:

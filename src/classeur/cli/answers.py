@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from classeur.exit_codes import INTERRUPTED
+
 if TYPE_CHECKING:
     from classeur.inference.predictor import Prediction, Predictor
     from classeur.inference.remote import Remote
@@ -59,16 +61,6 @@ class Asked:
             check_output(self.output)
         if self.figure is not None:
             check_output(self.figure, (".png",))
-
-    def kept(self) -> str:
-        """Return what to say of the rows of a run that was stopped; nothing if none are there."""
-        from classeur.inference.unfinished import part_of
-
-        if self.output is None or self.explain or self.figure:
-            return ""
-        part = part_of(self.output)
-        said = f"; its rows are in {part}: go on with the same command and --resume"
-        return said if part.exists() else ""
 
     def _contradictions(self) -> dict[str, bool]:
         figure, ending = self.figure is not None, self.output.suffix.lower() if self.output else ""
@@ -138,9 +130,15 @@ class Tally:
         return "\n".join([text, *self._named_unread()])
 
     def _named_unread(self) -> list[str]:
-        lines = [f"{answer.path}: {answer.error}" for answer in self.unread]
+        lines = [f"{_in_a_line(answer.path)}: {answer.error}" for answer in self.unread]
         more = self.counts["unreadable"] - len(lines)
         return [*lines, f"and {more:,} more that could not be read"] if more else lines
+
+
+def _in_a_line(path: str) -> str:
+    from classeur.run_folder import printable
+
+    return printable(path).replace("\n", "\\n").replace("\r", "\\r")
 
 
 def answer_all(asked: Asked, paths: Sequence[str], stdin: BinaryIO) -> bool:
@@ -179,8 +177,25 @@ def _answer(asked: Asked, predictor: Predictor, sources: Sources, sorter: Sorter
         abstain_below=asked.abstain_below, max_error=asked.max_error,
     )  # fmt: skip
     answers = _put_to_use(asked, predictor, answers, begun, sorter)
-    tally.count(_with_bar(answers, sources, begun))
+    try:
+        tally.count(_with_bar(answers, sources, begun))
+    except KeyboardInterrupt:
+        click.echo(f"interrupted{_kept(asked, begun)}", err=True)
+        raise SystemExit(INTERRUPTED) from None
     return tally
+
+
+def _kept(asked: Asked, begun: Unfinished | None) -> str:
+    """Return what to say of the rows of a run that was stopped; nothing if there are none."""
+    from classeur.inference.unfinished import part_of
+
+    if begun is None or not begun.has_rows:
+        return ""
+    pictures = asked.explain or asked.figure
+    how = (
+        "--resume, without --explain and --figure" if pictures else "the same command and --resume"
+    )
+    return f"; its rows are in {part_of(begun.path)}: go on with {how}"
 
 
 def _load(asked: Asked) -> Predictor:

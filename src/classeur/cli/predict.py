@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from classeur.cli.options import Share
-from classeur.exit_codes import INTERRUPTED, UNREADABLE
+from classeur.exit_codes import UNREADABLE
 
 _FILE, _DIR = click.Path(path_type=Path), click.Path(path_type=Path, file_okay=False)
 
@@ -81,10 +81,5 @@ def command(run: Path, paths: tuple[str, ...], **options: Any) -> None:
 
     asked = Asked(run=run, **options)
     asked.check()
-    try:
-        every = answer_all(asked, paths, sys.stdin.buffer)
-    except KeyboardInterrupt:
-        click.echo(f"interrupted{asked.kept()}", err=True)
-        raise SystemExit(INTERRUPTED) from None
-    if not every:
+    if not answer_all(asked, paths, sys.stdin.buffer):
         raise click.exceptions.Exit(UNREADABLE)

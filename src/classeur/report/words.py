@@ -68,7 +68,7 @@ def describe_fit(history: Sequence[EpochRow], metrics: RunMetrics) -> list[str]:
     elif history:
         verdict = "No clear overfitting"
         if train.value - val.value >= GAP:
-            verdict = "It may overfit, the photos are too few to tell"
+            verdict = "It may overfit; the photos are too few to tell"
         sentences.append(
             f"{verdict}: {percent(train.value)} right on training photos, "
             f"{percent(val.value)} on validation photos."

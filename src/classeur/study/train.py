@@ -243,7 +243,7 @@ def settled(config: RunConfig, material: Material) -> RunConfig:
 
 
 def free_run_folder(recipe: str) -> Path:
-    """Return `runs/<recipe>`, or the first of `runs/<recipe>-2`, … that is not taken."""
+    """Return `runs/<recipe>`, or the first of `runs/<recipe>-2`, … that is free, and say so."""
     names = itertools.chain([recipe], (f"{recipe}-{number}" for number in itertools.count(2)))
     free = next(path for name in names if not (path := Path("runs") / name).exists())
     if free.name != recipe:

@@ -328,7 +328,7 @@ def _note(trainer: Trainer, progress: Progress, row: EpochRow, run: RunFolder) -
     log.info(
         "epoch %d: loss %.4f, validation loss %.4f, accuracy %.4f (%.1f s)%s",
         row.epoch, row.train_loss, row.val_loss, row.val_accuracy, row.seconds,
-        " best accuracy so far" if progress.best_epoch == row.epoch else "",
+        " best so far" if progress.best_epoch == row.epoch else "",
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -84,9 +85,15 @@ def ask_tracking(run: RunFolder, names: Sequence[str]) -> None:
 
 
 def places_of(run: RunFolder) -> dict[str, str]:
-    """Return tracker -> where it keeps what it was told of a run."""
-    places = {"tensorboard": str(_events(run)), "mlflow": _mlflow_address(run)}
-    return {name: places[name] for name in _asked(run)}
+    """Return tracker -> where it keeps what it was told; none that was told nothing."""
+    begun = {name: told for name, told in _asked(run).items() if told.get("begun")}
+    own = {"tensorboard": str(_events(run))}
+    return {name: own.get(name) or str(told.get("address", "")) for name, told in begun.items()}
+
+
+def without_password(address: str) -> str:
+    """Return a URL without what it says of who asks."""
+    return re.sub(r"^([^/]+//)[^/]*@", r"\1", address)
 
 
 @contextmanager
@@ -255,7 +262,9 @@ class _MLflow:
         from mlflow.tracking import MlflowClient
 
         folder = run.path.resolve().parent
-        self._client = MlflowClient(tracking_uri=_mlflow_address(run))
+        own = f"sqlite:///{folder / 'mlflow.db'}"
+        address = os.environ.get("MLFLOW_TRACKING_URI") or own
+        self._client = MlflowClient(tracking_uri=address)
         try:
             self._id = str(told["run"])
             self._client.update_run(self._id, status="RUNNING")
@@ -263,6 +272,7 @@ class _MLflow:
             self._id = self._new_run(run, folder)
             told.clear()  # who has seen nothing is told everything
             told["run"] = self._id
+        told["address"] = printable(without_password(address))
         seen = self._client.get_metric_history(self._id, "val_loss")
         told["epoch"] = max((int(metric.step) for metric in seen), default=0)
 
@@ -334,11 +344,6 @@ def _asked(run: RunFolder) -> dict[str, dict[str, Any]]:
 
 def _events(run: RunFolder) -> Path:
     return run.path / "tensorboard"
-
-
-def _mlflow_address(run: RunFolder) -> str:
-    own = run.path.resolve().parent / "mlflow.db"
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{own}"
 
 
 def _file(run: RunFolder) -> Path:

@@ -105,6 +105,11 @@ def test_what_is_no_form_and_no_photo(client: TestClient) -> None:
         headers = {"Content-Type": kind}
         reason = refused(client.post("/predict", content=b"x", headers=headers), 415)
         assert reason == f"{expected}, received {named}."
+    curl = {"Content-Type": "application/x-www-form-urlencoded"}  # as of curl --data-binary
+    assert refused(client.post("/predict", content=b"x", headers=curl), 415) == (
+        f"{expected}, received application/x-www-form-urlencoded. "
+        'Tell curl: -H "Content-Type: image/jpeg".'
+    )
 
 
 @pytest.mark.parametrize(

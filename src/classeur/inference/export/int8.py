@@ -127,7 +127,7 @@ def _delicate(network: ModelProto) -> list[str]:
     return [
         node.name
         for number, node in enumerate(convolutions)
-        if number == 0 or shapes[node.input[1]][1] == 1
+        if number == 0 or shapes.get(node.input[1], (0, 0))[1] == 1  # they may be computed, too
     ]
 
 

@@ -40,12 +40,11 @@ async def read_photos(request: Request, settings: ServeConfig, place: Place) -> 
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     is_form = kind == b"multipart/form-data"
     if not (is_form or kind.startswith(b"image/") or kind == b"application/octet-stream"):
+        hint = ' Tell curl: -H "Content-Type: image/jpeg".' if kind == _OF_CURL else ""
         raise Refusal(
             415,
             "expected the Content-Type multipart/form-data, image/… or application/octet-stream, "
-            f"received {kind.decode('latin-1') or 'none'!s}."
-            + ' Tell curl: -H "Content-Type: image/jpeg".'
-            * (kind == _OF_CURL),
+            f"received {kind.decode('latin-1') or 'none'!s}.{hint}",
         )
     try:
         async with asyncio.timeout(settings.receive_seconds):
