@@ -36,6 +36,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from classeur.evaluation.openings import openings_of
+from classeur.run_folder import RunFolder
+
 RUNGS = ("dense", "conv1", "conv3")
 EPOCHS = 5
 WAYS = ("study and rung", "study", "rung")
@@ -251,8 +254,7 @@ def compare(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
 
 def openings(folder: Path) -> dict[str, int]:
     """Return rung -> how often its test split was opened, as it is recorded."""
-    files = {rung: folder / rung / "test_openings.jsonl" for rung in RUNGS}
-    return {rung: len(file.read_text().splitlines()) for rung, file in files.items()}
+    return {rung: len(openings_of(RunFolder(folder / rung))) for rung in RUNGS}
 
 
 def strays(folder: Path, calm: Path) -> list[str]:
